@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/cli/format.h"
+
+#include "proto/duration.h"
+
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+char *format_age(int64_t ms, char *buf)
+{
+	char *second;
+
+	if (ms < 0) {
+		strcpy(buf, "-");
+		return buf;
+	}
+	if (ms >= 10000)
+		ms -= ms % 1000;
+	duration_format(ms, buf, FORMAT_MAX);
+	second = strchr(buf, ' ');
+	if (second && strchr(second + 1, ' '))
+		*strchr(second + 1, ' ') = '\0';
+	return buf;
+}
+
+char *format_time(int64_t us, char *buf)
+{
+	time_t seconds = (time_t)(us / 1000000);
+	struct tm local;
+
+	if (us < 0 || !localtime_r(&seconds, &local) ||
+		!strftime(buf, FORMAT_MAX, "%Y-%m-%d %H:%M:%S", &local))
+		strcpy(buf, "-");
+	return buf;
+}
+
+/* The last name is kept: lists have long runs of one user, and a directory service may be slow. */
+const char *format_user(int64_t uid)
+{
+	static char name[FORMAT_MAX];
+	static int64_t known = -1;
+	const struct passwd *user;
+
+	if (uid < 0)
+		return "-";
+	if (uid == known)
+		return name;
+	known = uid;
+	user = getpwuid((uid_t)uid);
+	if (user)
+		snprintf(name, sizeof(name), "%s", user->pw_name);
+	else
+		snprintf(name, sizeof(name), "%" PRId64, uid);
+	return name;
+}
+
+static int64_t number_of(const cJSON *item)
+{
+	double value = cJSON_GetNumberValue(item);
+
+	return value >= 0 && value < 4294967296.0 ? (int64_t)value : 0;
+}
+
+/* The last of a run of neighbours that begins with FIRST. */
+static const cJSON *run_end(const cJSON *first)
+{
+	while (first->next && number_of(first->next) == number_of(first) + 1)
+		first = first->next;
+	return first;
+}
+
+char *format_slots(const cJSON *slots, bool is_long)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	const cJSON *item = slots ? slots->child : NULL;
+
+	if (!out)
+		return NULL;
+	for (const char *comma = ""; item; item = item->next, comma = ",") {
+		const cJSON *end = is_long ? item : run_end(item);
+
+		fprintf(out, "%s%" PRId64, comma, number_of(item));
+		if (end != item)
+			fprintf(out, "-%" PRId64, number_of(end));
+		item = end;
+	}
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+int64_t format_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}

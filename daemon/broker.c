@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/broker.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+struct broker {
+	pthread_mutex_t lock;
+	struct table *table;
+	struct broker_stats stats;
+	struct drain drain;
+	bool is_drain_told; /* hooks.drain_changed was called at its end */
+	int64_t armed_us;   /* what the owner of the deadlines waits for */
+	pthread_mutex_t stall_lock;
+	_Atomic int64_t stalled_us;
+	_Atomic int64_t beat_ns; /* 0: no sign of life is due */
+	uint64_t seed[2];
+	struct broker_hooks hooks;
+	void *context;
+};
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+#define STALL_NS INT64_C(1500000000)
+
+void broker_beat(struct broker *broker, bool is_beating)
+{
+	/* Through the clock, which first takes note of a stall that the new sign would hide. */
+	broker_time(broker);
+	atomic_store(&broker->beat_ns, is_beating ? monotonic_ns() : 0);
+}
+
+static bool is_stale(struct broker *broker, int64_t now_ns)
+{
+	int64_t beat_ns = atomic_load(&broker->beat_ns);
+
+	return beat_ns && now_ns - beat_ns > STALL_NS;
+}
+
+/* All threads wake from a stall together: none may read the clock before the stall is taken out,
+ * or the table, whose time never goes back, would run ahead by it. */
+static void take_out_stall(struct broker *broker)
+{
+	int64_t now_ns;
+
+	pthread_mutex_lock(&broker->stall_lock);
+	now_ns = monotonic_ns();
+	if (is_stale(broker, now_ns)) {
+		atomic_fetch_add(
+			&broker->stalled_us, (now_ns - atomic_load(&broker->beat_ns)) / 1000);
+		atomic_store(&broker->beat_ns, now_ns);
+	}
+	pthread_mutex_unlock(&broker->stall_lock);
+}
+
+struct table_time broker_time(struct broker *broker)
+{
+	int64_t now_ns = monotonic_ns();
+
+	if (is_stale(broker, now_ns)) {
+		take_out_stall(broker);
+		now_ns = monotonic_ns();
+	}
+	return (struct table_time){
+		.now_us = now_ns / 1000 - atomic_load(&broker->stalled_us),
+		.wall_us = clock_ns(CLOCK_REALTIME) / 1000,
+	};
+}
+
+const uint64_t *broker_seed(const struct broker *broker)
+{
+	return broker->seed;
+}
+
+const struct broker_stats *broker_stats(const struct broker *broker)
+{
+	return &broker->stats;
+}
+
+struct broker *broker_new(uint32_t history_limit, const struct broker_hooks *hooks, void *context)
+{
+	struct broker *broker = calloc(1, sizeof(*broker));
+	struct table_options options = {.history_limit = history_limit};
+
+	if (!broker)
+		return NULL;
+	/* A seed that cannot be guessed; the kernel never gives less than 256 bytes at once. */
+	if (getrandom(broker->seed, sizeof(broker->seed), 0) != sizeof(broker->seed))
+		goto fail;
+	options.hash_seed[0] = broker->seed[0];
+	options.hash_seed[1] = broker->seed[1];
+	/* The wall clock in microseconds: larger than any fence of an earlier run, unless a run
+	 * gave more than a million a second or the clock was set back in between. */
+	options.first_fence = (uint64_t)(clock_ns(CLOCK_REALTIME) / 1000);
+	broker->table = table_new(&options);
+	if (!broker->table)
+		goto fail;
+	broker->armed_us = INT64_MAX;
+	broker->hooks = *hooks;
+	broker->context = context;
+	pthread_mutex_init(&broker->lock, NULL);
+	pthread_mutex_init(&broker->stall_lock, NULL);
+	return broker;
+fail:
+	free(broker);
+	return NULL;
+}
+
+void broker_free(struct broker *broker)
+{
+	if (!broker)
+		return;
+	table_free(broker->table);
+	pthread_mutex_destroy(&broker->stall_lock);
+	pthread_mutex_destroy(&broker->lock);
+	free(broker);
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+}
+
+/* Try first, so that only an acquisition that found the lock held costs a second look at the clock
+ * and counts as contended. */
+void broker_enter(struct broker *broker, struct section *section)
+{
+	int64_t begin_ns = 0, wait_ns = 0;
+	bool is_contended;
+
+	section->broker = broker;
+	section->table = broker->table;
+	section->now = broker_time(broker);
+	table_change_init(&section->change);
+	is_contended = pthread_mutex_trylock(&broker->lock) != 0;
+	if (is_contended) {
+		begin_ns = monotonic_ns();
+		pthread_mutex_lock(&broker->lock);
+	}
+	section->entered_ns = monotonic_ns();
+	if (is_contended) {
+		wait_ns = section->entered_ns - begin_ns;
+		count(&broker->stats.contended);
+	}
+	count(&broker->stats.acquisitions);
+	histogram_add(&broker->stats.wait_ns, wait_ns, 1);
+}
+
+/* Sizes first, then arrays outside the lock, then the gift: without memory the table stays small
+ * and right, and asks again. */
+static void supply(struct broker *broker, const struct table_wants *wants)
+{
+	struct table_supply supply = {
+		.id_buckets = wants->id_buckets ? calloc(wants->id_buckets, sizeof(void *)) : NULL,
+		.request_buckets = wants->request_buckets
+					   ? calloc(wants->request_buckets, sizeof(void *))
+					   : NULL,
+		.deadlines = wants->deadlines ? calloc(wants->deadlines, sizeof(void *)) : NULL,
+	};
+
+	pthread_mutex_lock(&broker->lock);
+	table_give(broker->table, wants, &supply);
+	pthread_mutex_unlock(&broker->lock);
+	free(supply.id_buckets);
+	free(supply.request_buckets);
+	free(supply.deadlines);
+}
+
+/* True once when the last session of a drain has ended, and once when a Resume took it back. */
+static bool has_drain_changed(struct broker *broker)
+{
+	if (!broker->drain.is_on)
+		return false;
+	if (!table_is_draining(broker->table)) {
+		broker->drain.is_on = false;
+		return true;
+	}
+	if (table_active(broker->table) > 0 || broker->is_drain_told)
+		return false;
+	broker->is_drain_told = true;
+	return true;
+}
+
+/* From here on a stall counts, even one before the owner of the deadlines gets to know. */
+static void expect_deadline(struct broker *broker)
+{
+	int64_t none = 0;
+
+	broker->armed_us = table_next_deadline(broker->table);
+	atomic_compare_exchange_strong(&broker->beat_ns, &none, monotonic_ns());
+}
+
+void broker_leave(struct section *section)
+{
+	struct broker *broker = section->broker;
+	struct table_wants wants;
+	bool has_wants = table_wants(broker->table, &wants);
+	bool is_earlier = table_next_deadline(broker->table) < broker->armed_us;
+	bool is_drain_news = has_drain_changed(broker);
+
+	if (is_earlier) /* told once: the owner of the deadlines arms it anew */
+		expect_deadline(broker);
+	histogram_add(&broker->stats.hold_ns, monotonic_ns() - section->entered_ns, 1);
+	pthread_mutex_unlock(&broker->lock);
+
+	for (struct session *s = section->change.ended; s; s = s->next_ended)
+		broker->hooks.ended(broker->context, s);
+	table_change_deinit(&section->change);
+	if (has_wants)
+		supply(broker, &wants);
+	if (is_earlier)
+		broker->hooks.deadline_moved(broker->context);
+	if (is_drain_news)
+		broker->hooks.drain_changed(broker->context);
+}
+
+void broker_report_ends(struct broker *broker, bool is_wanted)
+{
+	struct section section;
+
+	broker_enter(broker, &section);
+	table_report_ends(section.table, is_wanted);
+	broker_leave(&section);
+}
+
+void broker_arm(struct broker *broker, int64_t deadline_us)
+{
+	broker->armed_us = deadline_us;
+}
+
+struct drain broker_begin_drain(struct section *section)
+{
+	struct broker *broker = section->broker;
+	struct table_metrics metrics;
+
+	if (!table_is_draining(section->table)) {
+		table_metrics(section->table, section->now, &metrics);
+		broker->drain = (struct drain){
+			.is_on = true,
+			.began_us = section->now.now_us,
+			.initial_active = metrics.active,
+			.total_created = metrics.totals.created,
+		};
+		broker->is_drain_told = false;
+		table_drain(section->table);
+	}
+	return broker->drain;
+}

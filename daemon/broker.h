@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* THE lock, and the one table it guards.
+ *
+ * Any loop may enter: prepare what the call may need (sessions, texts) before, make one core call
+ * inside, write the reply after. Inside there is no JSON, no system call, no log and no allocation.
+ * Statistics of the lock are kept by whoever holds it.
+ *
+ *   struct section section;
+ *   broker_enter(broker, &section);
+ *   r = table_release(section.table, ..., section.now, &section.change);
+ *   broker_leave(&section);
+ */
+#ifndef USHER_DAEMON_BROKER_H
+#define USHER_DAEMON_BROKER_H
+
+#include "daemon/core/table.h"
+
+#include <stdatomic.h>
+
+struct broker;
+
+/* Called outside the lock, on the thread that caused it; CONTEXT as given to broker_new(). */
+struct broker_hooks {
+	/* The earliest deadline is now before the one last given to broker_arm(). */
+	void (*deadline_moved)(void *context);
+	/* The last session of a drain has ended, or a Resume took the drain back. */
+	void (*drain_changed)(void *context);
+	/* SESSION has ended; called only while broker_report_ends() is on. */
+	void (*ended)(void *context, const struct session *session);
+};
+
+/* A broker with an empty table, the clock running; NULL without memory. */
+struct broker *broker_new(uint32_t history_limit, const struct broker_hooks *hooks, void *context);
+void broker_free(struct broker *broker);
+
+struct section {
+	struct broker *broker;
+	struct table *table;
+	struct table_time now;
+	struct table_change change;
+	int64_t entered_ns;
+};
+
+/* Take the lock; NOW is read before, so that it is the time of the call, not of its turn. */
+void broker_enter(struct broker *broker, struct section *section);
+
+/* Leave the lock, free what the change holds, make larger arrays for the table if it wants some. */
+void broker_leave(struct section *section);
+
+/* Whether hooks.ended is called. Any thread. */
+void broker_report_ends(struct broker *broker, bool is_wanted);
+
+/* The table's clock: CLOCK_MONOTONIC without the time the daemon itself stood still, and the time
+ * of day. Any thread. */
+struct table_time broker_time(struct broker *broker);
+
+/* The sign of life that stalls are told by: while there are deadlines, their owner calls this at
+ * least once a second (IS_BEATING true). Whoever reads the clock and finds the last sign older than
+ * a second and a half knows that the daemon stood still (SIGSTOP, a paused machine), and takes that
+ * time out of the table's clock, so that no deadline counts it. */
+void broker_beat(struct broker *broker, bool is_beating);
+
+/* The deadline that the caller will come back for; INT64_MAX: none. Under the lock or before start.
+ */
+void broker_arm(struct broker *broker, int64_t deadline_us);
+
+/* The key of hashes that outlive one call: fingerprints of requests. */
+const uint64_t *broker_seed(const struct broker *broker);
+
+/* ---- drain: under the lock ---- */
+
+struct drain {
+	bool is_on;
+	int64_t began_us;
+	uint64_t initial_active;
+	uint64_t total_created; /* in the whole life of the broker, at its begin */
+};
+
+/* Begin a drain, or join the one that is on. */
+struct drain broker_begin_drain(struct section *section);
+
+/* ---- statistics ---- */
+
+struct broker_stats {
+	_Atomic uint64_t acquisitions;
+	_Atomic uint64_t contended;
+	struct histogram wait_ns;
+	struct histogram hold_ns;
+};
+const struct broker_stats *broker_stats(const struct broker *broker);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+int64_t monotonic_ns(void);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection: bytes in, calls served in order, replies out, and what happens at its end.
+ *
+ * It belongs to one loop and that loop's thread. One call is in work at a time; while it is, later
+ * frames wait in the reader, and reading stops when there are many of them or much is unsent.
+ */
+#ifndef USHER_DAEMON_CONN_H
+#define USHER_DAEMON_CONN_H
+
+#include "daemon/core/session.h"
+#include "daemon/loop.h"
+#include "proto/frame.h"
+#include "proto/json_write.h"
+
+#include <uv.h>
+
+struct conn;
+
+/* A call that goes on after its handler has returned; conn.pending. */
+struct pending {
+	/* Called each time all output has gone: append more. True: the call is done (and freed by
+	 * the caller). NULL for calls that wait for something else. */
+	bool (*resume)(struct pending *pending, struct conn *conn);
+	/* The call is done, or the connection is going. */
+	void (*free)(struct pending *pending);
+};
+
+struct conn {
+	struct loop *loop;
+	struct owner owner;
+	struct list link;         /* loop.conns, or loop.leaving once closed */
+	struct list dirty_link;   /* loop.dirty */
+	struct list backlog_link; /* loop.backlog */
+	struct list watch_link;   /* loop.watched */
+
+	uv_pipe_t pipe;
+	uv_poll_t *hangup; /* watches for the peer's end while reading is stopped */
+	unsigned open_handles;
+
+	struct frame_reader frames;
+	struct json_writer out;     /* gathered */
+	struct json_writer sending; /* handed to libuv */
+	uv_write_t write;
+	struct pending *pending;
+
+	int64_t begun_ns;    /* when the frame that is arriving began; 0: none */
+	int64_t progress_ns; /* when the peer last took output */
+	size_t progress_left;
+	int64_t read_ns;    /* the first read of this turn */
+	uint64_t n_created; /* creations in the gathered output */
+
+	enum admission admission;
+	bool is_identified; /* peer_identify() was done */
+	bool is_reading;
+	bool is_sending;
+	bool is_ended; /* the peer will send no more */
+	bool is_closing_after_output;
+	bool is_closed;
+	bool has_owned; /* it may own sessions */
+};
+
+/* Take over FD; the peer's references, too. NULL (FD closed) without memory. */
+struct conn *conn_new(struct loop *loop, int fd, const struct peer *peer, enum admission admission);
+
+/* Serve what has arrived, as far as limits allow. */
+void conn_work(struct conn *conn);
+
+/* Write what was gathered. */
+void conn_flush(struct conn *conn);
+
+/* Something was appended to conn->out outside of conn_work(): write it this turn. */
+void conn_touch(struct conn *conn);
+
+/* The pending call is done: go on with the frames behind it. */
+void conn_finish_pending(struct conn *conn);
+
+/* The one way a connection ends, whoever ends it: its calls are cancelled, its sessions abandoned,
+ * its memory freed once libuv lets go. WHY is for the log, NULL if it is the peer's own doing. */
+void conn_close(struct conn *conn, const char *why);
+
+/* End a portion of a closed connection's sessions; true when all is done (it may be gone then). */
+bool conn_leave(struct conn *conn);
+
+/* Close it if it has kept a frame or our output waiting for too long. */
+void conn_check_progress(struct conn *conn, int64_t now_ns);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/core/table_internal.h"
+
+static void unlink_session(struct table *table, struct session *session)
+{
+	order_remove(&table->order, &session->order_node);
+	map_remove(&table->by_request, &session->request_node);
+	list_remove(&session->owner_link);
+	list_remove(&session->pool_link);
+	if (session->heap_index != SESSION_NOT_IN_HEAP)
+		heap_remove(&table->deadlines, session->heap_index);
+}
+
+static void give_back(struct table *table, struct session *session)
+{
+	struct pool *pool = session->pool;
+
+	for (uint32_t i = 0; i < session->units; i++)
+		slotmap_put(pool->slots, session->slots[i]);
+	pool->active--;
+	pool->used_units -= session->units;
+	pool->overdue -= session->is_overdue;
+	pool->metadata_bytes -= text_length(session->metadata);
+	table->active--;
+	table->used_units -= session->units;
+	table->overdue -= session->is_overdue;
+	table->metadata_bytes -= text_length(session->metadata);
+}
+
+static void forget(struct table *table, struct session *session, struct table_change *change)
+{
+	map_remove(&table->by_id, &session->id_node);
+	change_add_session(change, session);
+}
+
+/* The newest in, the oldest out. Metadata is not kept: it would be most of the memory. */
+static void remember(struct table *table, struct session *session, struct table_change *change)
+{
+	if (!table->history_limit) {
+		forget(table, session, change);
+		return;
+	}
+	change_add_text(change, session->metadata);
+	session->metadata = NULL;
+	list_append(&table->history, &session->pool_link);
+	if (table->n_history++ < table->history_limit)
+		return;
+
+	struct list *oldest = table->history.next;
+
+	table->n_history--;
+	list_remove(oldest);
+	forget(table, container_of(oldest, struct session, pool_link), change);
+}
+
+void table_end_session(struct table *table, struct session *session, enum outcome outcome,
+	struct text *result, struct table_time now, struct table_change *change)
+{
+	struct pool *pool = session->pool;
+
+	audits_uncount(table, session);
+	unlink_session(table, session);
+	give_back(table, session);
+	session->state = SESSION_ENDED;
+	session->outcome = (uint8_t)outcome;
+	session->result = text_ref(result);
+	session->ended_us = now.now_us;
+	session->ended_wall_us = now.wall_us;
+	session->is_overdue = false;
+	session->pool = NULL;
+	session->owner = NULL;
+	table_count_end(table, pool, outcome, now.now_us - session->created_us);
+	if (table->reports_ends)
+		change_add_ended(change, session);
+	remember(table, session, change);
+	table_maybe_drop_pool(table, pool, change);
+}
+
+bool table_owner_gone(struct table *table, struct owner *owner, struct table_time now, size_t max,
+	struct table_change *change)
+{
+	now = table_clamp(table, now);
+	for (size_t n = 0; n < max && !list_is_empty(&owner->sessions); n++)
+		table_end_session(table,
+			container_of(owner->sessions.next, struct session, owner_link),
+			OUTCOME_ABANDONED, NULL, now, change);
+	return !list_is_empty(&owner->sessions);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* The session table: every rule of admission, deadlines, ownership, outcomes and counting.
+ *
+ * Pure and deterministic: time is an argument (and clamped, it never goes back), ties break by
+ * sequence number, the hash seed is an argument; the same calls give the same results. No I/O, no
+ * clock, no threads, no JSON, no allocation: what an operation may need is made by the caller
+ * before (sessions, pools, texts, arrays) and what it no longer needs is handed back in a
+ * table_change, to be freed outside the lock. An operation validates first and then commits;
+ * nothing fails half-way. One thread at a time: the broker's lock.
+ *
+ * Results: 0; an enum usher_status, named at each function; or a negated errno.
+ *
+ * Rules that hold at all times (table_check):
+ *  - created = live + ended by each of the six outcomes;
+ *  - a pool's used units are the sum over its sessions, each slot number is held by one session,
+ *    a session holds the lowest numbers that were free, and no admission takes the pool over its
+ *    limit;
+ *  - metadata bytes are the exact sum over live sessions, of a pool and of all;
+ *  - a session has a place in the deadline heap exactly if it has a deadline and is not overdue.
+ */
+#ifndef USHER_CORE_TABLE_H
+#define USHER_CORE_TABLE_H
+
+#include "daemon/core/pool.h"
+#include "daemon/core/session.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table;
+
+/* now_us is any monotonic clock; wall_us the time of day, only shown, never compared. */
+struct table_time {
+	int64_t now_us;
+	int64_t wall_us;
+};
+
+struct table_options {
+	uint64_t hash_seed[2];
+	uint64_t first_fence;   /* below 2^53 */
+	uint32_t history_limit; /* ended sessions kept; 0 for none */
+};
+
+/* An empty table with the pool "default" as built in; NULL without memory. */
+struct table *table_new(const struct table_options *options);
+
+/* Frees the table, its sessions and pools. Owners must be empty of sessions or dead too. */
+void table_free(struct table *table);
+
+/* What an operation leaves for the caller to free after the lock: table_change_deinit(). */
+struct table_change {
+	struct session *sessions; /* chain by next_freed: one reference each */
+	struct pool *pools;       /* chain by next_freed */
+	struct text *texts;       /* chain by next_freed: the last reference each */
+	struct session *ended;    /* chain by next_ended, in order: one reference each */
+	struct session *last_ended;
+};
+void table_change_init(struct table_change *change);
+void table_change_deinit(struct table_change *change);
+
+/* ---- memory: made outside the lock ---- */
+
+/* Arrays the table would like to be larger, in elements (pointers). True if there are any, or if it
+ * has an array to hand back: then table_give() is to be called, also if all sizes are 0. Cheap:
+ * asked after each operation, in the lock. */
+struct table_wants {
+	size_t id_buckets; /* 0: none wanted */
+	size_t request_buckets;
+	size_t deadlines;
+};
+bool table_wants(const struct table *table, struct table_wants *ret);
+
+/* Zeroed arrays of the sizes wanted, from calloc() (NULL where none was, or where allocation
+ * failed). Fields come back holding what the caller is to free(). */
+struct table_supply {
+	void *id_buckets;
+	void *request_buckets;
+	void *deadlines;
+};
+void table_give(struct table *table, const struct table_wants *sizes, struct table_supply *supply);
+
+/* Whether operations put the sessions that they end into their changes. Off at first. */
+void table_report_ends(struct table *table, bool is_wanted);
+
+/* ---- pools ---- */
+
+struct pool *table_find_pool(const struct table *table, const char *name, size_t length);
+
+/* Put the settings of FRESH, made by pool_new(), in force: FRESH becomes the pool of its name, or
+ * if there is one already, that one takes FRESH's settings and source (and its slot map if it needs
+ * the room); what is not used goes into CHANGE. A removed pool of that name is back. Never fails.
+ */
+void table_set_pool(struct table *table, struct pool *fresh, struct table_change *change);
+
+/* Pools that are not among KEEP, names, drain: they take no new sessions and leave when empty. The
+ * pool "default" goes back to its built-in settings instead, if it is not among them. FRESH_DEFAULT
+ * is a pool made of those settings. Never fails. */
+void table_remove_pools(struct table *table, const char *const *keep, size_t n_keep,
+	struct pool *fresh_default, struct table_change *change);
+
+/* Views of the pools, by name, from the first name after AFTER (NULL: all); returns how many were
+ * filled, up to MAX. */
+size_t table_view_pools(struct table *table, const char *after, struct table_time now,
+	struct pool_view *views, size_t max);
+
+/* One pool's view. 0 or STATUS_NO_SUCH_POOL. */
+int table_view_pool(struct table *table, const char *name, size_t length, struct table_time now,
+	struct pool_view *ret);
+
+/* Pause a pool (NAME NULL: all) for FOR_US (INT64_MAX: until Resume). REASON, may be NULL, is
+ * referenced. 0 or STATUS_NO_SUCH_POOL. */
+int table_pause(struct table *table, const char *name, size_t length, int64_t for_us,
+	struct text *reason, struct table_time now, struct table_change *change);
+
+/* End the pause of one pool; NAME NULL: the pause of all and the drain. 0 or STATUS_NO_SUCH_POOL.
+ */
+int table_resume(struct table *table, const char *name, size_t length, struct table_change *change);
+
+/* Refuse new sessions until table_resume(NULL). */
+void table_drain(struct table *table);
+bool table_is_draining(const struct table *table);
+
+/* ---- sessions ---- */
+
+struct create_request {
+	const char *pool; /* not NUL-ended */
+	size_t pool_length;
+	struct owner *caller; /* the connection: peer, and owner of connection sessions */
+	enum owner_kind owner_kind;
+	int64_t timeout_ms;    /* CREATE_TIMEOUT_ABSENT: the pool's default */
+	struct session *fresh; /* by session_new(): ids, label, units, metadata, fingerprint */
+};
+#define CREATE_TIMEOUT_ABSENT INT64_MIN
+
+#define CREATE_HOLDERS_MAX 5
+
+/* What a refusal tells; which fields are set depends on the status. */
+struct create_refusal {
+	struct pool_view
+		pool; /* CAPACITY_REACHED, PAUSED, METADATA_TOO_LARGE, TIMEOUT_OUT_OF_RANGE */
+	struct session_view holders[CREATE_HOLDERS_MAX]; /* CAPACITY_REACHED: the oldest first */
+	size_t n_holders;
+	int64_t retry_after_us; /* CAPACITY_REACHED: -1 unknown */
+	int64_t timeout_ms;     /* TIMEOUT_OUT_OF_RANGE: the one asked for or resulting */
+	uint64_t other_id;      /* REQUEST_ID_IN_USE */
+};
+void create_refusal_deinit(struct create_refusal *refusal);
+
+struct create_result {
+	struct session_view session; /* on success */
+	bool is_existing;            /* FRESH was not used (and is in CHANGE) */
+	struct create_refusal refusal;
+};
+
+/* Admit a session, in this order: known request id, draining, unknown or removed pool, metadata
+ * size, timeout range, units above the limit, pause, capacity. On every result but -EEXIST and
+ * -ENOBUFS the table has taken FRESH's reference over (used, or put into CHANGE).
+ * 0; STATUS_REQUEST_ID_IN_USE, _SHUTTING_DOWN, _NO_SUCH_POOL, _METADATA_TOO_LARGE,
+ * _TIMEOUT_OUT_OF_RANGE, _INVALID_PARAMETER (units above the pool's limit), _PAUSED,
+ * _CAPACITY_REACHED; -EEXIST: the random id is taken, make another one; -ENOBUFS: the deadline heap
+ * is full, table_give() first; -EOVERFLOW: fences are used up. A refusal is counted once, also by
+ * the pool if there is one of that name; -EEXIST and -ENOBUFS are none.
+ *
+ * A known request id, (uid, request id), gives its live session if the fingerprint is the same, the
+ * caller may act on it, and the session is detached or of the caller's process; owned by a
+ * connection, it moves to the caller's. */
+int table_create(struct table *table, const struct create_request *request, struct table_time now,
+	struct create_result *ret, struct table_change *change);
+
+/* Count a Create that never came to table_create(): REJECTED_CREATION_ERROR, REJECTED_INVALID. */
+void table_count_rejection(struct table *table, enum rejection why);
+
+/* What the operations on one session share: who asks, and about which session. Each first returns
+ * STATUS_NO_SUCH_SESSION, STATUS_SESSION_ENDED (OUTCOME is set) or, where the caller may not act,
+ * STATUS_PERMISSION_DENIED. An ended session that the caller could not act on is reported as
+ * ended, too: outcomes are seen by everyone. */
+struct session_ref {
+	uint64_t id;
+	struct owner *caller;
+	enum outcome outcome;     /* set with STATUS_SESSION_ENDED */
+	enum session_state state; /* set with STATUS_INVALID_STATE */
+	int64_t max_timeout_ms;   /* set with STATUS_TIMEOUT_OUT_OF_RANGE: the pool's, -1 any */
+};
+
+/* RET_EXPIRES_WALL_US is 0 without a deadline. Besides: STATUS_INVALID_STATE unless idle;
+ * -ENOBUFS as table_create(). */
+int table_start(struct table *table, struct session_ref *ref, struct table_time now,
+	int64_t *ret_expires_wall_us);
+
+/* TIMEOUT_MS is CREATE_TIMEOUT_ABSENT, -1 or a time. Besides: STATUS_TIMEOUT_OUT_OF_RANGE,
+ * -ENOBUFS. */
+int table_renew(struct table *table, struct session_ref *ref, int64_t timeout_ms,
+	struct table_time now, int64_t *ret_expires_wall_us);
+
+/* METADATA is referenced on success. Besides: STATUS_METADATA_TOO_LARGE, with RET_LIMIT. */
+int table_update(struct table *table, struct session_ref *ref, struct text *metadata,
+	uint32_t *ret_limit, struct table_change *change);
+
+/* OUTCOME: completed, error or cancelled. RESULT may be NULL; it is referenced. */
+int table_release(struct table *table, struct session_ref *ref, enum outcome outcome,
+	struct text *result, struct table_time now, int64_t *ret_duration_us,
+	struct table_change *change);
+
+/* The session is owned by REF->caller now, or detached (then with a timeout: 30 s, or the pool's
+ * largest if that is less, if it has none; the deadline is set anew if it had no timeout or was
+ * overdue, which detached sessions never are). uid stays the session's; pid, comm and unit become
+ * the caller's if it is of the same uid or the session becomes connection-owned. -ENOBUFS. */
+int table_attach(struct table *table, struct session_ref *ref, enum owner_kind kind,
+	struct table_time now, struct session_view *ret, struct table_change *change);
+
+/* Mark as revoking, or with FORCE end as OUTCOME_REVOKED. */
+int table_revoke(struct table *table, struct session_ref *ref, bool force, struct table_time now,
+	struct table_change *change);
+
+/* A view of a live session; needs no right to act. */
+int table_get(struct table *table, struct session_ref *ref, struct table_time now,
+	struct session_view *ret);
+
+/* The id of the live session that has this request id and was created by the caller's uid. 0 or
+ * STATUS_NO_SUCH_SESSION. */
+int table_find_request(const struct table *table, uint32_t uid, const char *request_id,
+	size_t length, uint64_t *ret_id);
+
+struct list_filter {
+	const char *pool; /* not NUL-ended; NULL: any */
+	size_t pool_length;
+	int64_t uid;       /* -1: any */
+	int64_t pid;       /* -1: any */
+	int state;         /* enum session_state; -1: any */
+	const char *label; /* not NUL-ended; NULL: any. Matches only what the caller may act on */
+	size_t label_length;
+	bool only_visible; /* only what the caller may act on (`where` is given) */
+};
+
+/* Live sessions in the order of creation with sequence > AFTER: looks at SCAN of them at most,
+ * fills up to MAX views. Returns how many; RET_AFTER is what to go on from, 0 at the end. */
+size_t table_page(struct table *table, const struct owner *caller, const struct list_filter *filter,
+	uint64_t after, size_t scan, struct table_time now, struct session_view *views, size_t max,
+	uint64_t *ret_after);
+
+/* Ended sessions, the newest first, SKIP left out. Returns how many were filled. */
+size_t table_history(struct table *table, const struct owner *caller, size_t skip,
+	struct session_view *views, size_t max);
+
+/* ---- the end of owners, and deadlines ---- */
+
+/* End up to MAX of the owner's sessions as abandoned; true if some are left. */
+bool table_owner_gone(struct table *table, struct owner *owner, struct table_time now, size_t max,
+	struct table_change *change);
+
+/* When the next deadline passes (table clock), INT64_MAX without one. */
+int64_t table_next_deadline(const struct table *table);
+
+/* Do what the passed deadlines ask for, earliest first, MAX of them at most. Returns how many. */
+size_t table_expire(
+	struct table *table, struct table_time now, size_t max, struct table_change *change);
+
+/* ---- counting ---- */
+
+struct table_metrics {
+	uint64_t active;
+	uint64_t used_units;
+	uint64_t over;
+	uint64_t overdue;
+	uint64_t metadata_bytes;
+	uint64_t peak;         /* since reset */
+	int64_t oldest_age_us; /* -1 if empty */
+	bool is_draining;
+	struct counters totals;  /* since the start, removed pools included */
+	struct counters counted; /* since the start or the last reset; the identity holds */
+	int64_t since_reset_duration_max_ns;
+};
+void table_metrics(struct table *table, struct table_time now, struct table_metrics *ret);
+
+/* Session durations (ns) over all pools since the start, removed pools included. */
+const struct histogram *table_durations(const struct table *table);
+
+/* A pool's; NULL for an unknown name. Only under the lock: copy it there. */
+const struct histogram *table_pool_durations(
+	const struct table *table, const char *name, size_t length);
+
+/* Count anew: created = live, outcomes and refusals 0, peak = live. */
+void table_reset_metrics(struct table *table);
+
+uint64_t table_active(const struct table *table);
+uint64_t table_next_fence(const struct table *table);
+
+/* Recount, in portions so that the lock is never held for long: sums over live sessions that stay
+ * exact although sessions come and go between the portions. */
+struct audit {
+	struct list link;  /* table.audits */
+	uint64_t position; /* sequence: sessions up to here are counted */
+	uint64_t active;
+	uint64_t used_units;
+	uint64_t overdue;
+	uint64_t metadata_bytes;
+	uint64_t unindexed; /* sessions that cannot be found by id or request id */
+	uint64_t bad_slots; /* slot numbers that the pool does not know as taken */
+};
+void table_audit_begin(struct table *table, struct audit *audit);
+/* Count up to MAX more sessions; true when all are counted: compare before leaving the lock. */
+bool table_audit_step(struct table *table, struct audit *audit, size_t max);
+void table_audit_end(struct audit *audit);
+
+/* Every invariant, at once and slowly: NULL, or a static text that names the first one broken. */
+const char *table_check(const struct table *table);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The owner of the sessions' deadlines: the first loop.
+ *
+ * A deadline is acted on only when every loop has served what had arrived by then, so that a Renew
+ * that lies in any socket beats it. When one is due, all loops are asked for a whole turn
+ * (prepare, poll without blocking, check); each says up to when it has read everything; what passed
+ * before the earliest of these times expires. First loop's thread. */
+#ifndef USHER_DAEMON_DEADLINES_H
+#define USHER_DAEMON_DEADLINES_H
+
+#include "daemon/loop.h"
+
+struct deadlines {
+	struct loop *loop;
+	uv_timer_t timer;
+	bool is_asking; /* turns have been asked for and not all been made */
+	int64_t asked_us;
+};
+
+int deadlines_init(struct deadlines *deadlines, struct loop *first);
+
+/* Something has moved: an earlier deadline, or another loop's turn. */
+void deadlines_check(struct deadlines *deadlines);
+
+#endif

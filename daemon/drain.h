@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls of Drain that wait: on each loop a list, ended when no session is active, when their
+ * time is over, or when a Resume takes the drain back. Loop's thread. */
+#ifndef USHER_DAEMON_DRAIN_H
+#define USHER_DAEMON_DRAIN_H
+
+#include "daemon/conn.h"
+
+/* Begin or join the drain and make it the connection's pending call. TIMEOUT_MS: -1 for ever.
+ * 0 or -ENOMEM. */
+int drain_wait(struct conn *conn, int64_t timeout_ms, bool exit_after, bool is_oneway);
+
+/* Answer the calls whose wait is over. */
+void drain_check(struct loop *loop);
+
+#endif

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/loop.h"
+
+#include "daemon/conn.h"
+#include "daemon/deadlines.h"
+#include "daemon/drain.h"
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A client with frames behind its budget cannot keep deadlines from being looked at for longer. */
+#define BACKLOG_PATIENCE_US 100000
+
+struct adoption {
+	struct list link; /* loop.mailbox */
+	int fd;
+	struct peer peer;
+	enum admission admission;
+};
+
+/* ---- from other threads ---- */
+
+void loop_order(struct loop *loop, unsigned orders)
+{
+	atomic_fetch_or(&loop->orders, orders);
+	uv_async_send(&loop->wake);
+}
+
+int loop_adopt(struct loop *loop, int fd, const struct peer *peer, enum admission admission)
+{
+	struct adoption *adoption = malloc(sizeof(*adoption));
+
+	if (!adoption) {
+		close(fd);
+		server_leave(loop->server, peer->uid, admission);
+		return -ENOMEM;
+	}
+	*adoption = (struct adoption){.fd = fd, .peer = *peer, .admission = admission};
+	pthread_mutex_lock(&loop->mailbox_lock);
+	list_append(&loop->mailbox, &adoption->link);
+	pthread_mutex_unlock(&loop->mailbox_lock);
+	uv_async_send(&loop->wake);
+	return 0;
+}
+
+static struct adoption *take_adoption(struct loop *loop)
+{
+	struct adoption *adoption = NULL;
+
+	pthread_mutex_lock(&loop->mailbox_lock);
+	if (!list_is_empty(&loop->mailbox)) {
+		adoption = container_of(loop->mailbox.next, struct adoption, link);
+		list_remove(&adoption->link);
+	}
+	pthread_mutex_unlock(&loop->mailbox_lock);
+	return adoption;
+}
+
+/* ---- orders ---- */
+
+static void stop(struct loop *loop)
+{
+	loop->is_stopping = true;
+	list_for_each_safe(link, &loop->conns)
+		conn_flush(container_of(link, struct conn, link));
+	list_for_each_safe(link, &loop->conns)
+		conn_close(container_of(link, struct conn, link), NULL);
+}
+
+static void take_config(struct loop *loop)
+{
+	config_unref(loop->config);
+	loop->config = server_config(loop->server);
+}
+
+static void adopt_all(struct loop *loop)
+{
+	struct adoption *adoption;
+
+	while ((adoption = take_adoption(loop))) {
+		if (loop->is_stopping ||
+			!conn_new(loop, adoption->fd, &adoption->peer, adoption->admission)) {
+			if (loop->is_stopping)
+				close(adoption->fd);
+			server_leave(loop->server, adoption->peer.uid, adoption->admission);
+		}
+		free(adoption);
+	}
+}
+
+/* uv_async coalesces: one call may stand for many sends, so everything is looked at. */
+static void on_wake(uv_async_t *async)
+{
+	struct loop *loop = async->data;
+	unsigned orders = atomic_exchange(&loop->orders, 0);
+
+	if (orders & ORDER_CONFIG)
+		take_config(loop);
+	if (orders & ORDER_DRAIN)
+		drain_check(loop);
+	if (orders & ORDER_STOP)
+		stop(loop);
+	if ((orders & ORDER_DEADLINES) && loop->deadlines)
+		deadlines_check(loop->deadlines);
+	if (orders & ORDER_TURN) {
+		loop->is_turn_asked = true;
+		loop->turns_wanted = 2; /* this one polled before it was asked */
+		loop_spin(loop);
+	}
+	adopt_all(loop);
+}
+
+/* ---- the turn ---- */
+
+static void on_spin(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
+void loop_spin(struct loop *loop)
+{
+	uv_idle_start(&loop->spin, on_spin);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct loop *loop = prepare->data;
+
+	if (loop->poll_returned_ns)
+		histogram_add(&loop->stats.lag_ns, monotonic_ns() - loop->poll_returned_ns, 1);
+	loop->turn_began_us = broker_time(loop->server->broker).now_us;
+}
+
+/* Those that are in the list now: who is put back waits for the next turn. */
+static void work_on_backlog(struct loop *loop)
+{
+	struct list now;
+
+	if (list_is_empty(&loop->backlog))
+		return;
+	list_init(&now);
+	now.next = loop->backlog.next;
+	now.prev = loop->backlog.prev;
+	now.next->prev = &now;
+	now.prev->next = &now;
+	list_init(&loop->backlog);
+	while (!list_is_empty(&now)) {
+		struct conn *conn = container_of(now.next, struct conn, backlog_link);
+
+		list_remove(&conn->backlog_link);
+		conn_work(conn);
+	}
+}
+
+static void flush_dirty(struct loop *loop)
+{
+	while (!list_is_empty(&loop->dirty)) {
+		struct conn *conn = container_of(loop->dirty.next, struct conn, dirty_link);
+
+		list_remove(&conn->dirty_link);
+		conn_flush(conn);
+	}
+}
+
+static void let_leave(struct loop *loop)
+{
+	list_for_each_safe(link, &loop->leaving)
+		conn_leave(container_of(link, struct conn, link));
+}
+
+/* Everything that had arrived when the turn began has been read and served, unless frames are left
+ * over; and those are waited for only so long. */
+static void publish_turn(struct loop *loop)
+{
+	if (list_is_empty(&loop->backlog))
+		loop->backlog_since_us = 0;
+	else if (!loop->backlog_since_us)
+		loop->backlog_since_us = loop->turn_began_us;
+	if (loop->backlog_since_us &&
+		loop->turn_began_us - loop->backlog_since_us < BACKLOG_PATIENCE_US)
+		return;
+	atomic_store(&loop->drained_us, loop->turn_began_us);
+	if (loop->is_turn_asked && loop->turns_wanted == 0) {
+		loop->is_turn_asked = false;
+		loop_order(&loop->server->loops[0], ORDER_DEADLINES);
+	}
+}
+
+static bool has_work_left(const struct loop *loop)
+{
+	return !list_is_empty(&loop->backlog) || !list_is_empty(&loop->leaving) ||
+	       loop->turns_wanted > 0;
+}
+
+static void on_check(uv_check_t *check)
+{
+	struct loop *loop = check->data;
+
+	loop->poll_returned_ns = monotonic_ns();
+	if (loop->turns_wanted > 0)
+		loop->turns_wanted--;
+	work_on_backlog(loop);
+	flush_dirty(loop);
+	let_leave(loop);
+	publish_turn(loop);
+	if (!has_work_left(loop))
+		uv_idle_stop(&loop->spin);
+	if (loop->is_stopping && list_is_empty(&loop->conns) && list_is_empty(&loop->leaving))
+		uv_stop(&loop->uv);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+	int64_t now_ns = monotonic_ns();
+
+	list_for_each_safe(link, &loop->watched)
+		conn_check_progress(container_of(link, struct conn, watch_link), now_ns);
+	if (list_is_empty(&loop->watched))
+		uv_timer_stop(timer);
+}
+
+/* Looked at often enough for the shortest time-out that may be set. */
+#define SWEEP_MS 50
+
+void loop_watch(struct loop *loop, struct list *link)
+{
+	if (!list_is_empty(link))
+		return;
+	list_append(&loop->watched, link);
+	if (!uv_is_active((uv_handle_t *)&loop->sweep))
+		uv_timer_start(&loop->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+}
+
+/* ---- begin and end ---- */
+
+char *loop_scratch(struct loop *loop, size_t size)
+{
+	char *larger;
+
+	if (size <= loop->scratch_size)
+		return loop->scratch;
+	larger = realloc(loop->scratch, size);
+	if (!larger)
+		return NULL;
+	loop->scratch = larger;
+	loop->scratch_size = size;
+	return larger;
+}
+
+static void init_lists(struct loop *loop)
+{
+	struct list *const lists[] = {&loop->mailbox, &loop->conns, &loop->dirty, &loop->backlog,
+		&loop->leaving, &loop->watched, &loop->drains};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		list_init(lists[i]);
+}
+
+int loop_init(struct loop *loop, struct server *server, unsigned index)
+{
+	uv_handle_t *const handles[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->prepare,
+		(uv_handle_t *)&loop->check, (uv_handle_t *)&loop->spin,
+		(uv_handle_t *)&loop->sweep, (uv_handle_t *)&loop->drain_timer};
+	int r = uv_loop_init(&loop->uv);
+
+	if (r < 0)
+		return r;
+	loop->server = server;
+	loop->index = index;
+	loop->config = server_config(server);
+	init_lists(loop);
+	pthread_mutex_init(&loop->mailbox_lock, NULL);
+	r = uv_async_init(&loop->uv, &loop->wake, on_wake);
+	if (r < 0)
+		return r;
+	uv_prepare_init(&loop->uv, &loop->prepare);
+	uv_check_init(&loop->uv, &loop->check);
+	uv_idle_init(&loop->uv, &loop->spin);
+	uv_timer_init(&loop->uv, &loop->sweep);
+	uv_timer_init(&loop->uv, &loop->drain_timer);
+	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+		handles[i]->data = loop;
+	uv_prepare_start(&loop->prepare, on_prepare);
+	uv_check_start(&loop->check, on_check);
+	return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+	(void)context;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+void loop_deinit(struct loop *loop)
+{
+	uv_walk(&loop->uv, close_handle, NULL);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	uv_loop_close(&loop->uv);
+	adopt_all(loop);
+	pthread_mutex_destroy(&loop->mailbox_lock);
+	config_unref(loop->config);
+	free(loop->scratch);
+}
+
+void loop_run(struct loop *loop)
+{
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+static void *run_thread(void *data)
+{
+	loop_run(data);
+	return NULL;
+}
+
+/* Signals are the first loop's. */
+int loop_start(struct loop *loop)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_create(&loop->thread, NULL, run_thread, loop);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* An event loop and its thread: connections that belong to it, and the order of a turn.
+ *
+ * A turn: libuv polls and reads, calls are served and their replies gathered; then (check) work
+ * left over is done in portions, what was gathered is written, one write a client, and the loop
+ * says up to when it has read everything there was. Other threads reach a loop only by loop_order()
+ * and loop_adopt(). All else is for the loop's own thread.
+ */
+#ifndef USHER_DAEMON_LOOP_H
+#define USHER_DAEMON_LOOP_H
+
+#include "daemon/core/list.h"
+#include "daemon/core/stats.h"
+#include "daemon/ids.h"
+#include "daemon/server.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+#define LOOP_READ_BUFFER (64 << 10)
+
+enum loop_order {
+	ORDER_STOP = 1,       /* flush, close everything, end */
+	ORDER_CONFIG = 2,     /* take the settings in force */
+	ORDER_DRAIN = 4,      /* a drain is over or taken back */
+	ORDER_TURN = 8,       /* make a whole turn and say so */
+	ORDER_DEADLINES = 16, /* to the first loop: deadlines or other loops' turns have moved */
+};
+
+/* Written by the loop's thread, read by any. */
+struct loop_stats {
+	_Atomic uint64_t connections;
+	_Atomic uint64_t connections_total;
+	_Atomic uint64_t connections_dropped;
+	_Atomic uint64_t frames_received;
+	_Atomic uint64_t frames_sent;
+	_Atomic uint64_t bytes_received;
+	_Atomic uint64_t bytes_sent;
+	struct histogram creation_ns;
+	struct histogram lag_ns;
+};
+
+struct deadlines;
+
+struct loop {
+	struct server *server;
+	unsigned index;
+	struct config *config; /* a reference; changes by ORDER_CONFIG */
+	uv_loop_t uv;
+	pthread_t thread; /* but for the first loop */
+	struct id_source ids;
+	struct loop_stats stats;
+
+	uv_async_t wake;
+	atomic_uint orders;
+	pthread_mutex_t mailbox_lock; /* a leaf */
+	struct list mailbox;          /* adoption.link */
+
+	uv_prepare_t prepare;
+	uv_check_t check;
+	uv_idle_t spin; /* active while there is work that needs no input: polling does not block */
+	uv_timer_t sweep;
+	uv_timer_t drain_timer;
+
+	struct list conns;   /* conn.link */
+	struct list dirty;   /* conn.dirty_link: output gathered in this turn */
+	struct list backlog; /* conn.backlog_link: frames or a stream to go on with */
+	struct list leaving; /* conn.link: closed, their sessions are being ended */
+	struct list watched; /* conn.watch_link: a frame begun or output unsent */
+	struct list drains;  /* drain_wait.link: calls of Drain that wait */
+	bool is_stopping;
+
+	int64_t turn_began_us;    /* table clock, before polling */
+	int64_t poll_returned_ns; /* for the lag */
+	int64_t backlog_since_us; /* table clock; 0: there is none */
+	unsigned turns_wanted;    /* whole turns to make without blocking */
+	bool is_turn_asked;
+	_Atomic int64_t
+		drained_us; /* all input up to this time of the table's clock has been served */
+
+	char read_buffer[LOOP_READ_BUFFER];
+	char *scratch; /* for strings that come with escapes */
+	size_t scratch_size;
+
+	struct deadlines *deadlines; /* the first loop's only */
+};
+
+/* 0 or a negated errno. */
+int loop_init(struct loop *loop, struct server *server, unsigned index);
+void loop_deinit(struct loop *loop);
+
+/* Run until ORDER_STOP; the first loop runs in the caller's thread, others by loop_start(). */
+void loop_run(struct loop *loop);
+int loop_start(struct loop *loop);
+
+/* Any thread. */
+void loop_order(struct loop *loop, unsigned orders);
+
+/* Give an accepted socket to a loop. IS_REFUSED: its first call is answered with
+ * TooManyConnections. Closes FD and returns -ENOMEM if it cannot. Any thread. */
+int loop_adopt(struct loop *loop, int fd, const struct peer *peer, enum admission admission);
+
+/* Keep the loop from blocking in its next poll. */
+void loop_spin(struct loop *loop);
+
+/* Look at the connection of this conn.watch_link from time to time. */
+void loop_watch(struct loop *loop, struct list *link);
+
+/* At least SIZE bytes of scratch, or NULL. Good until the next call. */
+char *loop_scratch(struct loop *loop, size_t size);
+
+/* Counters that only the loop's thread writes. */
+static inline void loop_count(_Atomic uint64_t *counter, uint64_t by)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+		memory_order_relaxed);
+}
+
+#endif

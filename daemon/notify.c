@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/notify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#define STATUS_MS 2000
+
+void notify_reloading(void)
+{
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, monotonic_ns() / 1000);
+}
+
+void notify_reloaded(void)
+{
+	sd_notify(0, "READY=1");
+}
+
+void notify_stopping(void)
+{
+	sd_notify(0, "STOPPING=1");
+}
+
+static void tell_status(struct notifier *notifier)
+{
+	struct server *server = notifier->loop->server;
+	struct table_metrics metrics;
+	struct pool_view pool;
+	struct section section;
+	char status[sizeof(notifier->status)];
+
+	broker_enter(server->broker, &section);
+	table_metrics(section.table, section.now, &metrics);
+	table_view_pool(
+		section.table, POOL_DEFAULT_NAME, strlen(POOL_DEFAULT_NAME), section.now, &pool);
+	broker_leave(&section);
+	snprintf(status, sizeof(status), "%" PRIu64 " active, %" PRIu64 "/%" PRIu32 " in %s%s",
+		metrics.active, pool.used_units, pool.settings.limit, POOL_DEFAULT_NAME,
+		metrics.is_draining ? ", draining" : "");
+	pool_view_deinit(&pool);
+	if (strcmp(status, notifier->status) == 0)
+		return;
+	memcpy(notifier->status, status, sizeof(status));
+	sd_notifyf(0, "STATUS=%s", status);
+}
+
+static bool have_all_turned(const struct notifier *notifier)
+{
+	const struct server *server = notifier->loop->server;
+
+	for (unsigned i = 0; i < server->n_loops; i++)
+		if (atomic_load(&server->loops[i].drained_us) < notifier->asked_us)
+			return false;
+	return true;
+}
+
+/* Feed the watchdog if all loops have made a turn since the last time, and ask for the next ones.
+ */
+static void feed_watchdog(struct notifier *notifier)
+{
+	struct server *server = notifier->loop->server;
+
+	if (!have_all_turned(notifier))
+		return;
+	sd_notify(0, "WATCHDOG=1");
+	notifier->asked_us = broker_time(server->broker).now_us;
+	for (unsigned i = 0; i < server->n_loops; i++)
+		loop_order(&server->loops[i], ORDER_TURN);
+}
+
+static void on_notify_timer(uv_timer_t *timer)
+{
+	struct notifier *notifier = timer->data;
+
+	tell_status(notifier);
+	if (notifier->has_watchdog)
+		feed_watchdog(notifier);
+}
+
+int notify_ready(struct notifier *notifier, struct loop *first)
+{
+	uint64_t watchdog_us = 0, period_ms = STATUS_MS;
+	int r = uv_timer_init(&first->uv, &notifier->timer);
+
+	if (r < 0)
+		return r;
+	notifier->loop = first;
+	notifier->timer.data = notifier;
+	notifier->has_watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
+	if (notifier->has_watchdog && watchdog_us / 4000 < period_ms)
+		period_ms = watchdog_us / 4000 > 0 ? watchdog_us / 4000 : 1;
+	if (sd_notify(0, "READY=1") > 0)
+		uv_timer_start(&notifier->timer, on_notify_timer, 0, period_ms);
+	return 0;
+}

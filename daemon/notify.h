@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What systemd is told (sd_notify(3)): readiness, reloads, the end, a line of status, and that
+ * every loop turns (the watchdog). Nothing happens without $NOTIFY_SOCKET. */
+#ifndef USHER_DAEMON_NOTIFY_H
+#define USHER_DAEMON_NOTIFY_H
+
+#include "daemon/loop.h"
+
+struct notifier {
+	struct loop *loop;
+	uv_timer_t timer;
+	int64_t asked_us; /* table clock: turns were asked for */
+	bool has_watchdog;
+	char status[96]; /* as last told */
+};
+
+/* Ready to serve; from now on the status is told when it changes and the watchdog is fed. The first
+ * loop's thread, before it runs. 0 or a negated errno. */
+int notify_ready(struct notifier *notifier, struct loop *first);
+
+void notify_reloading(void);
+void notify_reloaded(void);
+void notify_stopping(void);
+
+#endif

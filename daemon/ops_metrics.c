@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/* Counting: GetMetrics, ResetMetrics, Verify. */
+#include "daemon/log.h"
+#include "daemon/metrics.h"
+#include "daemon/ops.h"
+#include "daemon/ops_view.h"
+#include "version.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AUDITED_A_LOCK 256
+#define POOLS_A_LOCK   16
+#define FIRST_BIT      6 /* buckets begin at 64 ns */
+
+struct metrics_base *metrics_base_new(void)
+{
+	struct metrics_base *base = calloc(1, sizeof(*base));
+
+	if (base)
+		pthread_mutex_init(&base->lock, NULL);
+	return base;
+}
+
+void metrics_base_free(struct metrics_base *base)
+{
+	if (!base)
+		return;
+	pthread_mutex_destroy(&base->lock);
+	free(base);
+}
+
+/* ---- distributions ---- */
+
+/* A histogram's message with room for its buckets. */
+struct histogram_room {
+	struct histogram_message message;
+	struct bucket_message buckets[HISTOGRAM_MAX_BITS + 1];
+};
+
+/* From the bucket that holds the first value to the one that holds the last. */
+static void fill_buckets(const struct histogram_copy *copy, struct histogram_room *room)
+{
+	size_t n = 0;
+
+	for (unsigned bits = FIRST_BIT; bits < HISTOGRAM_MAX_BITS; bits++) {
+		uint64_t count = histogram_count_up_to(copy, bits);
+
+		if (count == 0)
+			continue;
+		room->buckets[n++] = (struct bucket_message){INT64_C(1) << bits, (int64_t)count};
+		if (count >= copy->count)
+			break;
+	}
+	room->message.buckets = (struct message_list){room->buckets, n, true};
+}
+
+static void fill_histogram(const struct histogram_copy *copy, struct histogram_room *room)
+{
+	room->message = (struct histogram_message){
+		.count = (int64_t)copy->count,
+		.sum_ns = (int64_t)copy->sum,
+		.p50_ns = (int64_t)histogram_percentile(copy, 0.5),
+		.p90_ns = (int64_t)histogram_percentile(copy, 0.9),
+		.p99_ns = (int64_t)histogram_percentile(copy, 0.99),
+		.p999_ns = (int64_t)histogram_percentile(copy, 0.999),
+		.max_ns = (int64_t)copy->max,
+	};
+	fill_buckets(copy, room);
+}
+
+/* All but the durations, which change under the lock and are copied there. */
+static void fetch_distributions(struct server *server, struct distributions *ret)
+{
+	const struct broker_stats *stats = broker_stats(server->broker);
+
+	for (unsigned i = 0; i < server->n_loops; i++) {
+		histogram_copy_add(&ret->creation_ns, &server->loops[i].stats.creation_ns);
+		histogram_copy_add(&ret->lag_ns, &server->loops[i].stats.lag_ns);
+	}
+	histogram_copy_add(&ret->lock_wait_ns, &stats->wait_ns);
+	histogram_copy_add(&ret->lock_hold_ns, &stats->hold_ns);
+}
+
+static void subtract_base(struct metrics_base *base, struct distributions *d)
+{
+	pthread_mutex_lock(&base->lock);
+	histogram_copy_subtract(&d->creation_ns, &base->at_reset.creation_ns);
+	histogram_copy_subtract(&d->duration_ns, &base->at_reset.duration_ns);
+	histogram_copy_subtract(&d->lock_wait_ns, &base->at_reset.lock_wait_ns);
+	histogram_copy_subtract(&d->lock_hold_ns, &base->at_reset.lock_hold_ns);
+	histogram_copy_subtract(&d->lag_ns, &base->at_reset.lag_ns);
+	pthread_mutex_unlock(&base->lock);
+}
+
+/* ---- totals ---- */
+
+static void fill_totals(const struct counters *counters, struct totals_message *ret)
+{
+	*ret = (struct totals_message){
+		.created = (int64_t)counters->created,
+		.completed = (int64_t)counters->ended[OUTCOME_COMPLETED],
+		.error = (int64_t)counters->ended[OUTCOME_ERROR],
+		.cancelled = (int64_t)counters->ended[OUTCOME_CANCELLED],
+		.timeout = (int64_t)counters->ended[OUTCOME_TIMEOUT],
+		.abandoned = (int64_t)counters->ended[OUTCOME_ABANDONED],
+		.revoked = (int64_t)counters->ended[OUTCOME_REVOKED],
+		.rejected_capacity = (int64_t)counters->rejected[REJECTED_CAPACITY],
+		.rejected_metadata_size = (int64_t)counters->rejected[REJECTED_METADATA_SIZE],
+		.rejected_creation_error = (int64_t)counters->rejected[REJECTED_CREATION_ERROR],
+		.rejected_shutdown = (int64_t)counters->rejected[REJECTED_SHUTDOWN],
+		.rejected_paused = (int64_t)counters->rejected[REJECTED_PAUSED],
+		.rejected_invalid = (int64_t)counters->rejected[REJECTED_INVALID],
+	};
+}
+
+/* ---- pools ---- */
+
+/* One pool's metrics: its view, and its distribution copied in the same lock section. */
+struct pool_part {
+	struct pool_view view;
+	struct histogram_copy durations;
+	struct histogram_room room;
+	struct totals_message totals;
+};
+
+struct pool_parts {
+	struct pool_part *parts;
+	struct pool_metrics_message *messages;
+	size_t count;
+};
+
+static void deinit_parts(struct pool_parts *pools)
+{
+	for (size_t i = 0; i < pools->count; i++)
+		pool_view_deinit(&pools->parts[i].view);
+	free(pools->parts);
+	free(pools->messages);
+}
+
+/* Up to POOLS_A_LOCK pools after the last one. Returns how many came, or -1 without memory. */
+static int fetch_more_pools(struct broker *broker, struct pool_parts *pools)
+{
+	struct pool_part *larger =
+		reallocarray(pools->parts, pools->count + POOLS_A_LOCK, sizeof(*larger));
+	struct pool_view views[POOLS_A_LOCK];
+	struct section section;
+	size_t n;
+
+	if (!larger)
+		return -1;
+	pools->parts = larger;
+	larger += pools->count;
+	memset(larger, 0, POOLS_A_LOCK * sizeof(*larger));
+	broker_enter(broker, &section);
+	n = table_view_pools(section.table, pools->count ? larger[-1].view.name->bytes : NULL,
+		section.now, views, POOLS_A_LOCK);
+	for (size_t i = 0; i < n; i++)
+		histogram_copy_add(
+			&larger[i].durations, table_pool_durations(section.table,
+						      views[i].name->bytes, views[i].name->length));
+	broker_leave(&section);
+	for (size_t i = 0; i < n; i++)
+		larger[i].view = views[i];
+	pools->count += n;
+	return (int)n;
+}
+
+/* The one pool asked for. 0, STATUS_NO_SUCH_POOL or -1. */
+static int fetch_one_pool(struct broker *broker, struct message_text name, struct pool_parts *pools)
+{
+	struct section section;
+	int r;
+
+	pools->parts = calloc(1, sizeof(*pools->parts));
+	if (!pools->parts)
+		return -1;
+	broker_enter(broker, &section);
+	r = table_view_pool(
+		section.table, name.text, name.length, section.now, &pools->parts->view);
+	if (r == 0)
+		histogram_copy_add(&pools->parts->durations,
+			table_pool_durations(section.table, name.text, name.length));
+	broker_leave(&section);
+	pools->count = r == 0;
+	return r;
+}
+
+static int fetch_pools(struct broker *broker, struct message_text name, struct pool_parts *ret)
+{
+	int n;
+
+	*ret = (struct pool_parts){0};
+	if (name.text)
+		return fetch_one_pool(broker, name, ret);
+	do
+		n = fetch_more_pools(broker, ret);
+	while (n == POOLS_A_LOCK);
+	return n < 0 ? n : 0;
+}
+
+static int64_t age_in_ms(int64_t age_us)
+{
+	return age_us < 0 ? MESSAGE_ABSENT : age_us / 1000;
+}
+
+static void fill_pool(struct pool_part *part, struct pool_metrics_message *ret)
+{
+	const struct pool_view *view = &part->view;
+
+	fill_totals(&view->counters, &part->totals);
+	fill_histogram(&part->durations, &part->room);
+	part->totals.session_duration = &part->room.message;
+	*ret = (struct pool_metrics_message){
+		.pool = message_from_text(view->name),
+		.limit = view->settings.limit,
+		.active_sessions = (int64_t)view->active,
+		.used_units = (int64_t)view->used_units,
+		.over = (int64_t)view->over,
+		.overdue = (int64_t)view->overdue,
+		.paused = view->is_paused,
+		.current_metadata_bytes = (int64_t)view->metadata_bytes,
+		.oldest_hold_ms = age_in_ms(view->oldest_age_us),
+		.totals = &part->totals,
+	};
+}
+
+static int fill_pools(struct pool_parts *pools)
+{
+	pools->messages = calloc(pools->count ? pools->count : 1, sizeof(*pools->messages));
+	if (!pools->messages)
+		return -1;
+	for (size_t i = 0; i < pools->count; i++)
+		fill_pool(&pools->parts[i], &pools->messages[i]);
+	return 0;
+}
+
+/* ---- GetMetrics ---- */
+
+/* What the table says, with the sums counted anew to the same instant, and the durations of then.
+ */
+static void fetch_table(struct broker *broker, struct table_metrics *ret, struct audit *audit,
+	struct histogram_copy *durations)
+{
+	struct section section;
+	bool is_done;
+
+	broker_enter(broker, &section);
+	table_audit_begin(section.table, audit);
+	for (;;) {
+		is_done = table_audit_step(section.table, audit, AUDITED_A_LOCK);
+		if (is_done)
+			break;
+		broker_leave(&section);
+		broker_enter(broker, &section);
+	}
+	table_metrics(section.table, section.now, ret);
+	if (durations)
+		histogram_copy_add(durations, table_durations(section.table));
+	table_audit_end(audit);
+	broker_leave(&section);
+}
+
+static void fill_loops(const struct server *server, struct metrics_message *out)
+{
+	out->workers = server->n_loops;
+	for (unsigned i = 0; i < server->n_loops; i++) {
+		const struct loop_stats *stats = &server->loops[i].stats;
+
+		out->connections += (int64_t)atomic_load(&stats->connections);
+		out->connections_total += (int64_t)atomic_load(&stats->connections_total);
+		out->connections_dropped += (int64_t)atomic_load(&stats->connections_dropped);
+		out->frames_received += (int64_t)atomic_load(&stats->frames_received);
+		out->frames_sent += (int64_t)atomic_load(&stats->frames_sent);
+		out->bytes_received += (int64_t)atomic_load(&stats->bytes_received);
+		out->bytes_sent += (int64_t)atomic_load(&stats->bytes_sent);
+	}
+}
+
+static double ratio(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)part / (double)whole : 0;
+}
+
+static void fill_rates(const struct counters *counted, const struct histogram_copy *durations,
+	struct metrics_message *out)
+{
+	uint64_t completed = counted->ended[OUTCOME_COMPLETED];
+	uint64_t timeout = counted->ended[OUTCOME_TIMEOUT];
+	uint64_t error = counted->ended[OUTCOME_ERROR];
+	uint64_t rated = completed + timeout + error;
+
+	out->average_session_duration = ratio(durations->sum, durations->count) / 1e9;
+	out->success_rate = ratio(completed, rated);
+	out->timeout_rate = ratio(timeout, rated);
+	out->error_rate = ratio(error, rated);
+}
+
+static void fill_counters(
+	const struct table_metrics *metrics, const struct audit *audit, struct metrics_message *out)
+{
+	struct totals_message counted;
+
+	fill_totals(&metrics->counted, &counted);
+	*out = (struct metrics_message){
+		.total_sessions = (int64_t)metrics->active,
+		.active_sessions = (int64_t)metrics->active,
+		.lifetime_total_created = counted.created,
+		.lifetime_total_completed = counted.completed,
+		.lifetime_total_timeout = counted.timeout,
+		.lifetime_total_error = counted.error,
+		.lifetime_total_cancelled = counted.cancelled,
+		.lifetime_total_abandoned = counted.abandoned,
+		.lifetime_total_revoked = counted.revoked,
+		.peak_concurrent_sessions = (int64_t)metrics->peak,
+		.current_metadata_bytes = (int64_t)metrics->metadata_bytes,
+		.recomputed_metadata_bytes = (int64_t)audit->metadata_bytes,
+		.metadata_bytes_drift = (int64_t)(metrics->metadata_bytes - audit->metadata_bytes),
+		.sessions_rejected_capacity = counted.rejected_capacity,
+		.sessions_rejected_metadata_size = counted.rejected_metadata_size,
+		.sessions_rejected_creation_error = counted.rejected_creation_error,
+		.sessions_rejected_shutdown = counted.rejected_shutdown,
+		.sessions_rejected_paused = counted.rejected_paused,
+		.sessions_rejected_invalid = counted.rejected_invalid,
+		.shutdown_requested = metrics->is_draining,
+		.used_units = (int64_t)metrics->used_units,
+		.over = (int64_t)metrics->over,
+		.overdue = (int64_t)metrics->overdue,
+		.oldest_hold_ms = age_in_ms(metrics->oldest_age_us),
+	};
+}
+
+static void fill_server(struct server *server, struct metrics_message *out)
+{
+	const struct broker_stats *stats = broker_stats(server->broker);
+
+	out->lock_acquisitions = (int64_t)atomic_load(&stats->acquisitions);
+	out->lock_contended = (int64_t)atomic_load(&stats->contended);
+	out->connections_refused = (int64_t)atomic_load(&server->connections_refused);
+	out->last_reload_ok = atomic_load(&server->last_reload_ok);
+	out->started_at = server->started_wall_us;
+	out->version = message_cstring(USHER_VERSION);
+	fill_loops(server, out);
+}
+
+/* Everything a reply points into; large, so on the heap. */
+struct report {
+	struct distributions all;
+	struct distributions since_reset;
+	struct histogram_room creation, duration, lock_wait, lock_hold, lag, all_creation,
+		all_duration;
+	struct totals_message totals;
+	struct metrics_message metrics;
+};
+
+static void fill_distributions(struct report *report)
+{
+	fill_histogram(&report->since_reset.creation_ns, &report->creation);
+	fill_histogram(&report->since_reset.duration_ns, &report->duration);
+	fill_histogram(&report->since_reset.lock_wait_ns, &report->lock_wait);
+	fill_histogram(&report->since_reset.lock_hold_ns, &report->lock_hold);
+	fill_histogram(&report->since_reset.lag_ns, &report->lag);
+	fill_histogram(&report->all.creation_ns, &report->all_creation);
+	fill_histogram(&report->all.duration_ns, &report->all_duration);
+	report->metrics.creation_latency = &report->creation.message;
+	report->metrics.session_duration = &report->duration.message;
+	report->metrics.lock_wait = &report->lock_wait.message;
+	report->metrics.lock_hold = &report->lock_hold.message;
+	report->metrics.loop_lag = &report->lag.message;
+	report->totals.creation_latency = &report->all_creation.message;
+	report->totals.session_duration = &report->all_duration.message;
+	report->metrics.totals = &report->totals;
+}
+
+static void fill_report(struct server *server, struct report *report)
+{
+	struct table_metrics metrics;
+	struct audit audit;
+
+	fetch_table(server->broker, &metrics, &audit, &report->all.duration_ns);
+	fetch_distributions(server, &report->all);
+	report->since_reset = report->all;
+	subtract_base(server->metrics_base, &report->since_reset);
+	fill_counters(&metrics, &audit, &report->metrics);
+	fill_rates(&metrics.counted, &report->since_reset.duration_ns, &report->metrics);
+	fill_server(server, &report->metrics);
+	fill_totals(&metrics.totals, &report->totals);
+	fill_distributions(report);
+}
+
+void handle_get_metrics(struct request *request, const void *in)
+{
+	const struct metrics_call *call = in;
+	struct report *report = calloc(1, sizeof(*report));
+	struct pool_parts pools = {0};
+	int r = report ? fetch_pools(request->broker, call->pool, &pools) : -1;
+
+	if (r == 0)
+		r = fill_pools(&pools);
+	if (r > 0) {
+		refuse(request, r, &no_such_pool_error, &(struct pool_error){call->pool});
+	} else if (r < 0) {
+		fail_request(request);
+	} else {
+		fill_report(request->conn->loop->server, report);
+		report->metrics.pools = (struct message_list){pools.messages, pools.count, true};
+		reply(request, &get_metrics_out, &(struct metrics_reply){&report->metrics});
+	}
+	deinit_parts(&pools);
+	free(report);
+}
+
+/* ---- ResetMetrics ---- */
+
+void handle_reset_metrics(struct request *request, const void *in)
+{
+	struct server *server = request->conn->loop->server;
+	struct distributions *now = calloc(1, sizeof(*now));
+	struct section section;
+
+	(void)in;
+	if (!now) {
+		fail_request(request);
+		return;
+	}
+	broker_enter(request->broker, &section);
+	table_reset_metrics(section.table);
+	histogram_copy_add(&now->duration_ns, table_durations(section.table));
+	broker_leave(&section);
+	fetch_distributions(server, now);
+	pthread_mutex_lock(&server->metrics_base->lock);
+	server->metrics_base->at_reset = *now;
+	pthread_mutex_unlock(&server->metrics_base->lock);
+	free(now);
+	log_admin(request, NULL, (struct message_text){NULL, 0}, "reset the metrics");
+	reply(request, &reset_metrics_out, NULL);
+}
+
+/* ---- Verify ---- */
+
+#define FINDINGS_MAX 8
+#define FINDING_SIZE 128
+
+struct findings {
+	size_t count;
+	char texts[FINDINGS_MAX][FINDING_SIZE];
+	struct message_text messages[FINDINGS_MAX];
+};
+
+static void compare(
+	struct findings *findings, const char *what, uint64_t counted, uint64_t recounted)
+{
+	char *text = findings->texts[findings->count];
+
+	if (counted == recounted)
+		return;
+	snprintf(text, FINDING_SIZE, "%s: counted %" PRIu64 ", found %" PRIu64, what, counted,
+		recounted);
+	findings->messages[findings->count++] = message_cstring(text);
+}
+
+static uint64_t sum_ended(const struct counters *counters)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		sum += counters->ended[i];
+	return sum;
+}
+
+void handle_verify(struct request *request, const void *in)
+{
+	struct findings findings = {0};
+	struct table_metrics metrics;
+	struct verify_reply out;
+	struct audit audit;
+
+	(void)in;
+	fetch_table(request->broker, &metrics, &audit, NULL);
+	compare(&findings, "active sessions", metrics.active, audit.active);
+	compare(&findings, "used units", metrics.used_units, audit.used_units);
+	compare(&findings, "overdue sessions", metrics.overdue, audit.overdue);
+	compare(&findings, "metadata bytes", metrics.metadata_bytes, audit.metadata_bytes);
+	compare(&findings, "sessions that cannot be found by their ids", 0, audit.unindexed);
+	compare(&findings, "slots held but marked free", 0, audit.bad_slots);
+	compare(&findings, "sessions created against active and ended", metrics.totals.created,
+		metrics.active + sum_ended(&metrics.totals));
+	for (size_t i = 0; i < findings.count; i++)
+		log_error("verify: %s", findings.texts[i]);
+	out = (struct verify_reply){
+		.ok = findings.count == 0,
+		.findings = {findings.messages, findings.count, true},
+	};
+	reply(request, &verify_out, &out);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is connected: the peer of a socket, and how many connections each user has. The counts have a
+ * leaf lock of their own, so any thread may call. */
+#ifndef USHER_DAEMON_PEERS_H
+#define USHER_DAEMON_PEERS_H
+
+#include "daemon/config.h"
+#include "daemon/core/session.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Fill uid, pid and rights from the socket (SO_PEERCRED, SO_PEERGROUPS: unix(7)). 0 or a negated
+ * errno: the peer cannot be told and must not be served. */
+int peer_from_socket(int fd, const struct config *config, struct peer *ret);
+
+/* Fill comm and systemd unit from the pid; what cannot be read stays empty. A few system calls:
+ * done once a connection, when it first asks for a session. */
+void peer_identify(struct peer *peer);
+
+struct peers;
+
+struct peers *peers_new(void);
+void peers_free(struct peers *peers);
+
+enum admission {
+	ADMITTED,
+	REFUSED_BY_BROKER, /* the broker's cap, of which some are kept for root */
+	REFUSED_BY_USER,   /* the user's */
+};
+
+/* Count a connection of UID against CAP (in all) and the user's cap; refused ones are not counted.
+ */
+enum admission peers_admit(
+	struct peers *peers, uint32_t uid, const struct config *config, int64_t cap);
+void peers_leave(struct peers *peers, uint32_t uid);
+
+#endif

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What run.sh, test.sh and fetch-peers.sh share: Debian packages, build directories, quiet commands.
+# shellcheck disable=SC2034 # repository and cache are for the scripts that read this file.
+
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/usher-tests
+
+build_packages=(gcc libc6-dev meson ninja-build pkg-config python3
+  libcjson-dev libinih-dev libsystemd-dev libuv1-dev)
+
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+die() {
+  say "${0##*/}: $*"
+  exit 1
+}
+
+# quietly COMMAND...: its output only if it fails, and then its status.
+quietly() {
+  local log status=0
+
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  if [ "$status" != 0 ]; then
+    say "failed with status $status: $*"
+    cat "$log" >&2
+  fi
+  rm -f "$log"
+  return "$status"
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "this must be done as root, and there is no sudo: $*"
+  fi
+}
+
+apt_get() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+    -o Acquire::Retries=3 "$@"
+}
+
+is_installed() {
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# need PACKAGE...: install those that are missing; says nothing and takes no time if none is.
+need() {
+  local package missing=()
+
+  command -v dpkg-query >/dev/null ||
+    die "this works on Debian 12 and 13; elsewhere install by hand what Debian calls: $*"
+  for package; do
+    is_installed "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  say "installing: ${missing[*]}"
+  if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null; then
+    # The password is asked for here, where the terminal is still at hand.
+    sudo -v || die "sudo is needed to install packages"
+  fi
+  quietly apt_get update || die "apt-get update failed"
+  quietly apt_get install --no-install-recommends -y "${missing[@]}" || die "apt-get install failed"
+}
+
+# build DIRECTORY OPTION...: configure (once, or again if the options or the checkout's place have
+# changed) and compile; fails if that fails.
+build() {
+  local directory=$1 want have
+
+  shift
+  want=$(printf '%s\n' "$repository" "CC=${CC-}" "$@")
+  have=$(cat "$directory/usher-options" 2>/dev/null || true)
+  if [ ! -f "$directory/build.ninja" ] || [ "$want" != "$have" ]; then
+    rm -rf "$directory"
+    quietly meson setup "$directory" "$repository" "$@" || return
+    printf '%s\n' "$want" >"$directory/usher-options"
+  fi
+  quietly meson compile -C "$directory"
+}
+
+# built DIRECTORY NAME: the path of a program that was built.
+built() {
+  meson introspect --targets "$1" | python3 -c '
+import json, sys
+for target in json.load(sys.stdin):
+    if target["name"] == sys.argv[1] and target["type"] == "executable":
+        print(target["filename"][0])
+' "$2"
+}

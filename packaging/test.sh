@@ -1,0 +1,154 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Build usher in several ways and run its tests in each. The last line counts them.
+
+# shellcheck source=packaging/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+passed=0
+failed=0
+skipped=0
+broken=0
+
+usage() {
+  cat <<'END'
+usage: packaging/test.sh [--quick]
+
+  --quick   one build only: gcc with AddressSanitizer and UndefinedBehaviorSanitizer
+
+With USHER_REQUIRE=1 or CI=true in the environment a skipped test is a failure.
+END
+}
+
+must_not_skip() {
+  [ "${CI-}" = true ] || [ -n "${USHER_REQUIRE-}" ]
+}
+
+# count LOG: prints how many tests passed, failed and were skipped, by meson's testlog.json LOG; says
+# more about the last two on stderr.
+count() {
+  python3 - "$1" <<'PY'
+import json, sys
+
+def tail(test):
+    text = test.get("stdout", "") + test.get("stderr", "")
+    return "".join(f"    {line}\n" for line in text.splitlines()[-120:])
+
+def reason(test):
+    lines = (test.get("stdout", "") + test.get("stderr", "")).splitlines()
+    given = [line for line in lines if line.startswith("SKIPPED")]
+    return (given or lines or ["no reason given"])[-1]
+
+passed = failed = skipped = 0
+with open(sys.argv[1], encoding="utf-8", errors="replace") as log:
+    tests = [json.loads(line) for line in log]
+for test in tests:
+    if test["result"] in ("OK", "EXPECTEDFAIL"):
+        passed += 1
+    elif test["result"] == "SKIP":
+        skipped += 1
+        print(f"!!! {test['name']}: {reason(test)}", file=sys.stderr)
+    else:
+        failed += 1
+        print(f"--- {test['result']}: {test['name']}\n{tail(test)}", file=sys.stderr)
+print(passed, failed, skipped)
+PY
+}
+
+# run_tests NAME BUILD MESON-TEST-OPTION...: run them, add up, say how it went in one line.
+run_tests() {
+  local name=$1 directory=$2 log status=0 begin=$SECONDS
+  local -a runner=() counts
+
+  shift 2
+  # Sanitizers' shadow memory does not fit around every random layout of the address space.
+  setarch -R true 2>/dev/null && runner=(setarch -R)
+  log=$directory/meson-logs/testlog.json
+  rm -f "$log"
+  "${runner[@]}" meson test -C "$directory" --no-rebuild "$@" >"$directory/usher-tests.log" 2>&1 \
+    </dev/null || status=$?
+  if [ ! -s "$log" ]; then
+    say "$name: no test was run"
+    tail -n 40 "$directory/usher-tests.log" >&2
+    broken=1
+    return
+  fi
+  read -ra counts < <(count "$log")
+  add_up "$name" "$((SECONDS - begin))" "$status" "${counts[@]}"
+}
+
+# add_up NAME SECONDS STATUS PASSED FAILED SKIPPED
+add_up() {
+  passed=$((passed + $4))
+  failed=$((failed + $5))
+  skipped=$((skipped + $6))
+  if [ "$3" != 0 ] && [ "$5" = 0 ]; then
+    say "$1: meson test ended with status $3"
+    broken=1
+  fi
+  printf '%s: %s passed, %s failed, %s skipped in %s s\n' "$1" "$4" "$5" "$6" "$2"
+}
+
+# test_build NAME COMPILER MESON-OPTION... -- MESON-TEST-OPTION...: build in build-test-NAME, and
+# run its tests.
+test_build() {
+  local name=$1 compiler=$2 directory=$repository/build-test-$1
+  local -a options=()
+
+  shift 2
+  while [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  shift
+  if CC=$compiler build "$directory" -Dtests=true -Dwerror=true -Ddebug=true "${options[@]}"; then
+    run_tests "$name" "$directory" "$@"
+  else
+    say "$name: the build failed"
+    broken=1
+  fi
+}
+
+test_builds() {
+  test_build gcc-asan-ubsan gcc -Doptimization=1 -Db_sanitize=address,undefined -- \
+    --timeout-multiplier 2
+  [ -z "$1" ] || return 0
+  test_build clang clang -Doptimization=2 --
+  test_build gcc-tsan gcc -Doptimization=2 -Db_sanitize=thread -- --timeout-multiplier 4 \
+    --suite threads --suite e2e
+}
+
+sanitizer_options() {
+  export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+  if [ -f "$repository/tests/tsan.supp" ]; then
+    # An option's value that has spaces is quoted.
+    TSAN_OPTIONS+=":suppressions='$repository/tests/tsan.supp'"
+  fi
+}
+
+main() {
+  local is_quick=
+
+  case ${1-} in
+    '') ;;
+    --quick) is_quick=1 ;;
+    --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+  esac
+  need "${build_packages[@]}" check
+  [ -n "$is_quick" ] || need clang
+  bash "$repository/packaging/fetch-peers.sh" >/dev/null ||
+    say '!!! not all foreign programs could be had; their tests will be skipped'
+  sanitizer_options
+  test_builds "$is_quick"
+  if [ "$skipped" != 0 ] && must_not_skip; then
+    say 'tests were skipped that must run here'
+    broken=1
+  fi
+  printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+  [ "$failed" = 0 ] && [ "$broken" = 0 ]
+}
+
+main "$@"

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What the scanner, the walker and the writer know in common. Internal to proto/.
+ * Pure functions: any thread may call.
+ */
+#ifndef USHER_PROTO_JSON_TEXT_H
+#define USHER_PROTO_JSON_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "proto/json_scan.h"
+
+/* Plain bytes stand for themselves in JSON and in UTF-8: ASCII but controls, '"' and '\'. */
+static inline bool json_is_plain(char c)
+{
+	unsigned char byte = (unsigned char)c;
+
+	return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+/* True if all eight bytes of WORD are plain. A borrow spoils only bytes after one that is not. */
+static inline bool json_is_plain_word(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t control = word - ones * 0x20;
+	uint64_t quote = (word ^ (ones * '"')) - ones;
+	uint64_t backslash = (word ^ (ones * '\\')) - ones;
+
+	return ((word | control | quote | backslash) & (ones * 0x80)) == 0;
+}
+
+/* The first byte in [TEXT, END) that is not plain, or END. */
+static inline const char *json_skip_plain(const char *text, const char *end)
+{
+	uint64_t word;
+
+	while ((size_t)(end - text) >= sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		if (!json_is_plain_word(word))
+			break;
+		text += sizeof(word);
+	}
+	while (text < end && json_is_plain(*text))
+		text++;
+	return text;
+}
+
+/* Length of the UTF-8 sequence (RFC 3629) of two to four bytes at TEXT, which must hold at least
+ * one byte before END; 0 if there is no such sequence. */
+static inline size_t json_utf8_length(const char *text, const char *end)
+{
+	const unsigned char *u = (const unsigned char *)text;
+	unsigned low = 0x80, high = 0xbf;
+	size_t length;
+
+	if (u[0] < 0xc2 || u[0] > 0xf4)
+		return 0;
+	length = u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+	if ((size_t)(end - text) < length)
+		return 0;
+	switch (u[0]) {
+	case 0xe0: /* below: an overlong form */
+		low = 0xa0;
+		break;
+	case 0xed: /* above: a surrogate */
+		high = 0x9f;
+		break;
+	case 0xf0: /* below: an overlong form */
+		low = 0x90;
+		break;
+	case 0xf4: /* above: over U+10FFFF */
+		high = 0x8f;
+		break;
+	}
+	if (u[1] < low || u[1] > high)
+		return 0;
+	for (size_t i = 2; i < length; i++) {
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return length;
+}
+
+static inline bool json_is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* -1 if C is none. */
+static inline int json_hex_digit(int c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static inline bool json_is_high_surrogate(unsigned code)
+{
+	return code >= 0xd800 && code < 0xdc00;
+}
+
+static inline bool json_is_low_surrogate(unsigned code)
+{
+	return code >= 0xdc00 && code < 0xe000;
+}
+
+/* The value whose text, quotes of a string included, is [START, END); ESCAPED is for strings. */
+void json_set_value(struct json_value *ret, const char *start, const char *end, bool escaped);
+
+/* A hash of the decoded bytes: equal strings have equal ones. */
+uint32_t json_string_hash(const struct json_value *string);
+
+#endif

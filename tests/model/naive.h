@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules of the session table once more, as plainly as can be: arrays, linear scans, sums made
+ * anew at each question. Written from the design, not from the core, and sharing only types with
+ * it: model.c holds the two against each other. */
+#ifndef USHER_TESTS_NAIVE_H
+#define USHER_TESTS_NAIVE_H
+
+#include "daemon/core/pool.h"
+#include "daemon/core/session.h"
+#include "proto/status.h"
+
+#define N_PEERS         9
+#define N_POOLS         5 /* names, in their order; "default" is one of them */
+#define NAIVE_LIVE      1024
+#define NAIVE_HISTORY   8
+#define NAIVE_UNITS     16
+#define NAIVE_DURATIONS 256
+#define NO_TEXT         (-1)
+#define NO_PEER         (-1)
+#define NO_POOL         (-1)
+#define ABSENT          INT64_MIN
+
+struct naive_peer {
+	uint32_t uid;
+	int32_t pid;
+	bool is_admin;
+};
+extern const struct naive_peer naive_peers[N_PEERS];
+extern const char *const naive_pool_names[N_POOLS];
+
+/* Texts are what naive_text() makes of a number; NO_TEXT is none. */
+struct naive_session {
+	uint64_t id;
+	uint64_t sequence;
+	uint64_t fence;
+	uint64_t fingerprint;
+	int request;  /* number of the request id */
+	int label;    /* a number, or NO_TEXT */
+	int metadata; /* a text's number, which is also its length */
+	int result;
+	int creator;          /* peer */
+	int process;          /* peer whose pid, comm and unit are shown */
+	int owner;            /* peer, or NO_PEER */
+	uint64_t owned_since; /* what a peer has owned longest ends first with it */
+	int pool;
+	uint32_t units;
+	uint32_t slots[NAIVE_UNITS];
+	enum session_state state;
+	enum outcome outcome;
+	bool is_detached;
+	bool is_overdue;
+	bool is_revoking;
+	int64_t timeout_ms;
+	int64_t deadline_us;
+	int64_t created_us, created_wall_us;
+	int64_t started_wall_us;
+	int64_t ended_us, ended_wall_us;
+};
+
+struct naive_pause {
+	bool is_on;
+	int64_t until_us;
+	int reason;
+};
+
+struct naive_pool {
+	bool is_there;
+	bool is_removed;
+	struct pool_settings settings;
+	enum pool_source source;
+	struct naive_pause pause;
+	struct counters counters;
+	uint64_t n_durations;
+	int64_t durations_us[NAIVE_DURATIONS]; /* the first ones */
+};
+
+struct naive {
+	struct naive_session live[NAIVE_LIVE]; /* in the order of creation */
+	size_t n_live;
+	struct naive_session history[NAIVE_HISTORY + 1]; /* in the order of ends */
+	size_t n_history, history_limit;                 /* up to NAIVE_HISTORY */
+	struct naive_pool pools[N_POOLS];
+	struct naive_pause pause;
+	bool is_draining;
+	int64_t now_us, wall_us;
+	uint64_t next_sequence, next_fence, next_owned;
+	size_t heap_capacity;
+	struct counters totals, base;
+	uint64_t peak;
+	uint64_t n_durations, sum_durations_us, max_duration_us, max_since_reset_us;
+	size_t n_freed_sessions, n_freed_pools; /* since last set to 0 */
+	uint64_t ended_ids[NAIVE_LIVE];         /* since n_ended was set to 0 */
+	size_t n_ended;
+};
+
+extern struct naive naive;
+
+void naive_init(uint64_t first_fence, size_t history_limit);
+/* Every operation that has a time says so first. */
+void naive_clock(int64_t now_us, int64_t wall_us);
+
+struct naive_create {
+	int peer;
+	int pool; /* or NO_POOL: an unknown name */
+	bool is_detached;
+	int64_t timeout_ms; /* or ABSENT */
+	uint64_t id;
+	uint64_t fingerprint;
+	int request;
+	int label;
+	int metadata;
+	uint32_t units;
+};
+
+/* On success RET is the session. */
+int naive_create(
+	const struct naive_create *want, const struct naive_session **ret, bool *ret_existing);
+/* The guess of a retry time, exactly; -1 none, -2 if too many have ended to remember. */
+int64_t naive_retry_us(int pool);
+
+const struct naive_session *naive_find(uint64_t id);
+bool naive_may_act(const struct naive_session *session, int peer);
+
+int naive_start(int peer, uint64_t id);
+int naive_renew(int peer, uint64_t id, int64_t timeout_ms);
+int naive_update(int peer, uint64_t id, int metadata);
+int naive_release(int peer, uint64_t id, enum outcome outcome, int result);
+int naive_attach(int peer, uint64_t id, bool detach);
+int naive_revoke(int peer, uint64_t id, bool force);
+int naive_get(uint64_t id);
+const struct naive_session *naive_find_request(uint32_t uid, int request);
+bool naive_owner_gone(int peer, size_t max);
+size_t naive_expire(size_t max);
+int64_t naive_next_deadline(void);
+/* By the wall clock; 0 for none. */
+int64_t naive_to_wall(int64_t at_us);
+
+void naive_set_pool(int pool, const struct pool_settings *settings, enum pool_source source);
+void naive_remove_pools(const bool keep[N_POOLS]);
+void naive_set_pause(int pool, int64_t for_us, int reason); /* NO_POOL: all */
+void naive_resume(int pool);
+void naive_reset(void);
+const struct naive_pause *naive_pause_of(int pool);
+
+/* ---- among the files of the naive table ---- */
+
+struct naive_session *naive_find_live(uint64_t id);
+int64_t naive_deadline_of(const struct naive_pool *pool, int64_t created_us, int64_t timeout_ms);
+/* -2: refused. */
+int64_t naive_timeout_of(const struct naive_pool *pool, bool is_detached, int64_t asked_ms);
+bool naive_is_due(const struct naive_session *session);
+/* SESSION may be NULL: a new one. */
+bool naive_has_room(const struct naive_session *session, int64_t deadline_us);
+void naive_own(struct naive_session *session, int peer);
+void naive_drop_if_empty(int pool);
+
+/* ---- sums; NO_POOL: over all ---- */
+
+uint64_t naive_used(int pool);
+uint64_t naive_active(int pool);
+uint64_t naive_overdue(int pool);
+uint64_t naive_bytes(int pool);
+uint64_t naive_over(int pool);
+
+#endif

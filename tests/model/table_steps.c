@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/model/model.h"
+
+#include <string.h>
+
+/* ---- pools ---- */
+
+static struct pool_settings draw_settings(void)
+{
+	struct pool_settings settings;
+
+	settings.limit = 1 + (uint32_t)draw(chance(80) ? 16 : 140) + (model.is_crowded ? 100 : 0);
+	settings.max_metadata_bytes = 10 + (uint32_t)draw(30);
+	settings.default_timeout_ms = chance(60) ? -1 : 1 + (int64_t)draw(30);
+	settings.max_timeout_ms = chance(60) ? -1 : 5 + (int64_t)draw(30);
+	settings.max_duration_ms = chance(70) ? -1 : 5 + (int64_t)draw(100);
+	settings.on_timeout = chance(60) ? ON_TIMEOUT_RELEASE : ON_TIMEOUT_HOLD;
+	return settings;
+}
+
+static struct pool *make_pool(int p, const struct pool_settings *settings, enum pool_source source)
+{
+	return pool_new(naive_pool_names[p], strlen(naive_pool_names[p]), settings, source);
+}
+
+void run_set_pool(void)
+{
+	int p = (int)draw(N_POOLS);
+	struct pool_settings settings = draw_settings();
+	enum pool_source source = chance(50) ? POOL_FILE : POOL_RUNTIME;
+
+	naive_set_pool(p, &settings, source);
+	table_set_pool(model.table, make_pool(p, &settings, source), &model.change);
+}
+
+void run_remove_pools(void)
+{
+	bool is_kept[N_POOLS];
+	const char *keep[N_POOLS + 1];
+	size_t n = 0;
+
+	for (int p = N_POOLS; p-- > 0;) {
+		is_kept[p] = chance(70);
+		if (is_kept[p])
+			keep[n++] = naive_pool_names[p];
+	}
+	keep[n++] = "unknown";
+	/* The default's spare pool goes either way; naive counts it where it replaces settings. */
+	naive_remove_pools(is_kept);
+	table_remove_pools(model.table, keep, n, make_pool(2, &pool_settings_builtin, POOL_BUILTIN),
+		&model.change);
+}
+
+void run_pause(void)
+{
+	int p = chance(15) ? NO_POOL : (int)draw(N_POOLS);
+	const char *name = p == NO_POOL ? NULL : naive_pool_names[p];
+	int64_t for_us = chance(20) ? INT64_MAX : (int64_t)draw(20) * 500;
+	int number = chance(30) ? NO_TEXT : (int)draw(20);
+	struct text *reason = make_text(number);
+	bool is_there = p == NO_POOL || naive.pools[p].is_there;
+
+	if (is_there)
+		naive_set_pause(p, for_us, number);
+	EXPECT(table_pause(model.table, name, name ? strlen(name) : 0, for_us, reason, model_now(),
+		       &model.change),
+		is_there ? 0 : STATUS_NO_SUCH_POOL);
+	text_unref(reason);
+}
+
+void run_resume(void)
+{
+	int p = chance(40) ? NO_POOL : (int)draw(N_POOLS);
+	const char *name = p == NO_POOL ? NULL : naive_pool_names[p];
+	bool is_there = p == NO_POOL || naive.pools[p].is_there;
+
+	if (is_there)
+		naive_resume(p);
+	EXPECT(table_resume(model.table, name, name ? strlen(name) : 0, &model.change),
+		is_there ? 0 : STATUS_NO_SUCH_POOL);
+}
+
+void run_drain(void)
+{
+	table_drain(model.table);
+	naive.is_draining = true;
+}
+
+void run_view_pools(void)
+{
+	struct pool_view views[N_POOLS];
+	int after = (int)draw(N_POOLS);
+	size_t max = draw(N_POOLS + 1);
+	size_t n = table_view_pools(model.table, naive_pool_names[after], model_now(), views, max);
+	size_t i = 0;
+
+	for (int p = after + 1; p < N_POOLS && i < max; p++) {
+		if (!naive.pools[p].is_there)
+			continue;
+		EXPECT(i < n, true);
+		compare_pool_view(&views[i], p);
+		pool_view_deinit(&views[i++]);
+	}
+	EXPECT(n, i);
+}
+
+/* ---- reading ---- */
+
+static struct list_filter draw_filter(char label[16], int *ret_label)
+{
+	struct list_filter filter = {0};
+
+	filter.pool = chance(70) ? NULL : naive_pool_names[draw(N_POOLS)];
+	filter.uid = chance(70) ? -1 : (int64_t)naive_peers[draw_peer()].uid;
+	filter.pid = chance(80) ? -1 : naive_peers[draw_peer()].pid;
+	filter.state = chance(70) ? -1 : (int)draw(2);
+	filter.only_visible = chance(20);
+	*ret_label = chance(70) ? NO_TEXT : (int)draw(3);
+	filter.pool_length = filter.pool ? strlen(filter.pool) : 0;
+	if (*ret_label != NO_TEXT) {
+		make_label(*ret_label, label, 16);
+		filter.label = label;
+		filter.label_length = strlen(label);
+	}
+	return filter;
+}
+
+static bool naive_matches(
+	const struct naive_session *session, const struct list_filter *filter, int label, int peer)
+{
+	if (filter->pool && strcmp(filter->pool, naive_pool_names[session->pool]))
+		return false;
+	if (filter->uid != -1 && filter->uid != naive_peers[session->creator].uid)
+		return false;
+	if (filter->pid != -1 && filter->pid != naive_peers[session->process].pid)
+		return false;
+	if (filter->state != -1 && (enum session_state)filter->state != session->state)
+		return false;
+	if (label != NO_TEXT && (session->label != label || !naive_may_act(session, peer)))
+		return false;
+	return !filter->only_visible || naive_may_act(session, peer);
+}
+
+void run_page(void)
+{
+	struct session_view views[10];
+	char label[16];
+	int number;
+	struct list_filter filter = draw_filter(label, &number);
+	int peer = draw_peer();
+	uint64_t after = draw(naive.next_sequence) * (uint64_t)chance(70);
+	size_t scan = 1 + draw(60), max = 1 + draw(10);
+	uint64_t ret_after = UINT64_MAX, last = after;
+	size_t n = table_page(model.table, &model.owners[peer], &filter, after, scan, model_now(),
+		views, max, &ret_after);
+	size_t found = 0, i = 0;
+
+	for (; i < naive.n_live && scan && found < max; i++) {
+		if (naive.live[i].sequence <= after)
+			continue;
+		scan--;
+		last = naive.live[i].sequence;
+		if (!naive_matches(&naive.live[i], &filter, number, peer))
+			continue;
+		EXPECT(found < n, true);
+		compare_view(&views[found], &naive.live[i], peer);
+		hold_view(&views[found++], &naive.live[i]);
+	}
+	EXPECT(n, found);
+	EXPECT(ret_after, i < naive.n_live ? last : 0);
+}
+
+void run_history(void)
+{
+	struct session_view views[NAIVE_HISTORY];
+	int peer = draw_peer();
+	size_t skip = draw(NAIVE_HISTORY + 1), max = draw(NAIVE_HISTORY);
+	size_t n = table_history(model.table, &model.owners[peer], skip, views, max);
+	size_t left = naive.n_history > skip ? naive.n_history - skip : 0;
+
+	EXPECT(n, left < max ? left : max);
+	for (size_t i = 0; i < n; i++) {
+		compare_view(&views[i], &naive.history[left - 1 - i], peer);
+		hold_view(&views[i], &naive.history[left - 1 - i]);
+	}
+}
+
+void run_audit(void)
+{
+	size_t i = draw(N_AUDITS);
+	bool is_last;
+
+	if (!model.is_auditing[i])
+		table_audit_begin(model.table, &model.audits[i]);
+	model.is_auditing[i] = true;
+	is_last = !naive.n_live || table_audit_step(model.table, &model.audits[i], 1 + draw(5));
+	if (!is_last && model.audits[i].position >= naive.live[naive.n_live - 1].sequence)
+		fail(__FILE__, __LINE__, "the audit has an end", 0, 1);
+	if (!is_last || chance(30))
+		return;
+	EXPECT(model.audits[i].active, naive.n_live);
+	table_audit_end(&model.audits[i]);
+	model.is_auditing[i] = false;
+}
+
+void run_reset(void)
+{
+	table_reset_metrics(model.table);
+	naive_reset();
+}
