@@ -25,32 +25,24 @@ int call_abandon(struct usher *u, struct call *call, int error)
 	return usher_fail(u, error);
 }
 
-static void disconnect(struct usher *u)
-{
-	conn_close(&u->conn);
-	u->owns_sessions = false;
-}
-
 int call_misunderstood(struct usher *u)
 {
-	disconnect(u);
+	control_lost(u, -EBADMSG);
 	return usher_fail(u, -EBADMSG);
 }
 
-/* A connection that was lost between calls is replaced, unless sessions went with it. */
-static int ensure_connected(struct usher *u, int64_t deadline)
+int call_encode(struct json_writer *out, const char *method, enum varlink_flag flag,
+	const struct message *in_table, const void *in)
 {
-	if (u->conn.fd >= 0) {
-		bool had_sessions = u->owns_sessions;
-		int r = conn_check_idle(&u->conn);
+	size_t length = out->length;
 
-		if (r == 0)
-			return 0;
-		disconnect(u);
-		if (had_sessions)
-			return r;
-	}
-	return conn_open(&u->conn, u->socket_path, deadline);
+	varlink_call_begin(out, method, flag);
+	message_encode_members(in_table, in, out);
+	varlink_call_end(out);
+	if (!json_writer_failed(out))
+		return 0;
+	json_writer_truncate(out, length);
+	return -ENOMEM;
 }
 
 int usher_connect(struct usher *u)
@@ -58,23 +50,55 @@ int usher_connect(struct usher *u)
 	int r = usher_begin(u);
 
 	if (r == 0)
-		r = ensure_connected(u, conn_deadline(u->call_timeout_ms));
+		r = control_ensure(u, conn_deadline(u->call_timeout_ms));
 	return r < 0 ? usher_fail(u, r) : 0;
 }
 
 enum sent { SENT_NOT, SENT_WHOLE };
+
+/* The answers to what was called before come first. */
+static int receive_answers(struct usher *u, size_t count, int64_t deadline)
+{
+	const char *frame;
+	size_t length;
+	int r = 0;
+
+	for (; r == 0 && count > 0; count--) {
+		r = conn_receive(&u->control.conn, deadline, &frame, &length);
+		if (r == 0)
+			r = control_answer(u, frame, length);
+	}
+	return r;
+}
+
+static size_t count_pending(const struct usher *u)
+{
+	size_t count = 0;
+
+	for (const struct pending *p = u->pending; p; p = p->next)
+		count++;
+	return count;
+}
 
 /* A broker that refuses a connection answers and closes: its answer counts, also where the call
  * could not be sent any more. */
 static int exchange(struct usher *u, const struct json_writer *frame, int64_t deadline,
 	enum sent *ret_sent, const char **ret, size_t *ret_length)
 {
-	int r = conn_send(&u->conn, frame->data, frame->length, deadline);
+	size_t n_before = count_pending(u);
+	int r = channel_send_all(u, &u->control, deadline);
 
-	*ret_sent = r < 0 ? SENT_NOT : SENT_WHOLE;
+	*ret_sent = SENT_NOT;
+	if (r == 0) {
+		r = conn_send(&u->control.conn, frame->data, frame->length, deadline);
+		*ret_sent = r < 0 ? SENT_NOT : SENT_WHOLE;
+	}
 	if (r < 0 && r != -ECONNRESET)
 		return r;
-	return conn_receive(&u->conn, deadline, ret, ret_length);
+	r = receive_answers(u, n_before, deadline);
+	if (r < 0)
+		return r;
+	return conn_receive(&u->control.conn, deadline, ret, ret_length);
 }
 
 static int send_and_receive(
@@ -83,7 +107,7 @@ static int send_and_receive(
 	int64_t deadline = conn_deadline(u->call_timeout_ms);
 
 	for (bool is_retry = false;; is_retry = true) {
-		int r = ensure_connected(u, deadline);
+		int r = control_ensure(u, deadline);
 		enum sent sent;
 		bool had_sessions;
 
@@ -93,7 +117,7 @@ static int send_and_receive(
 		if (r == 0)
 			return 0;
 		had_sessions = u->owns_sessions;
-		disconnect(u);
+		control_lost(u, r);
 		if (r != -ECONNRESET || is_retry || had_sessions)
 			return r;
 		if (sent == SENT_WHOLE && !call->may_resend)
@@ -146,153 +170,4 @@ int call_simple(struct usher *u, const char *method, const struct message *in_ta
 	message_encode_members(in_table, in, &call.frame);
 	r = call_finish(u, &call, &reply);
 	return r < 0 || !out ? r : call_decode(u, out_table, &reply.parameters, out);
-}
-
-/* ---- any method ---- */
-
-/* The members of PARAMETERS, a JSON object's text, for the frame. */
-static int check_parameters(const char *parameters, struct json_value *ret)
-{
-	if (!parameters)
-		parameters = "{}";
-	if (json_parse(parameters, strlen(parameters), CLIENT_DEPTH_MAX, ret, NULL) < 0 ||
-		ret->type != JSON_OBJECT)
-		return -EINVAL;
-	return 0;
-}
-
-static bool is_ending(const char *text, const char *end)
-{
-	size_t length = strlen(text), end_length = strlen(end);
-
-	return length >= end_length && !strcmp(text + length - end_length, end);
-}
-
-/* Create and Attach by name may have put a session on the connection. */
-static bool may_give_session(const char *method)
-{
-	return is_ending(method, ".Create") || is_ending(method, ".Attach");
-}
-
-static void add_parameters(struct call *call, const struct json_value *parameters)
-{
-	json_write_bytes(&call->frame, parameters->text + 1, parameters->length - 2);
-}
-
-static int give_text(struct usher *u, const struct json_value *value, char **ret)
-{
-	char *text;
-
-	if (!ret)
-		return 0;
-	text = strndup(value->text, value->length);
-	if (!text)
-		return usher_fail(u, -ENOMEM);
-	*ret = text;
-	return 0;
-}
-
-int usher_call(struct usher *u, const char *method, const char *parameters, char **ret_parameters)
-{
-	struct json_value value;
-	struct varlink_reply reply;
-	struct call call;
-	int r = call_begin(u, method, &call);
-
-	if (r < 0)
-		return r;
-	r = check_parameters(parameters, &value);
-	if (r < 0)
-		return call_abandon(u, &call, r);
-	add_parameters(&call, &value);
-	r = call_finish(u, &call, &reply);
-	if (r < 0)
-		return r;
-	if (may_give_session(method))
-		u->owns_sessions = true;
-	return give_text(u, &reply.parameters, ret_parameters);
-}
-
-/* ---- streams ---- */
-
-struct stream {
-	struct usher *u;
-	struct conn conn;
-	usher_reply_fn *on_reply;
-	void *userdata;
-};
-
-/* The program may make other calls from within, so nothing of the handle is at stake here. */
-static int hand_out(const struct stream *s, const struct varlink_reply *reply)
-{
-	char *text = strndup(reply->parameters.text, reply->parameters.length);
-	int r;
-
-	if (!text)
-		return usher_fail(s->u, -ENOMEM);
-	r = s->on_reply(s->userdata, text, reply->continues);
-	free(text);
-	return r ? usher_fail(s->u, -ECANCELED) : 0;
-}
-
-static int receive_stream(struct stream *s)
-{
-	struct varlink_reply reply;
-	const char *frame;
-	size_t length;
-	int r;
-
-	do {
-		r = conn_receive(&s->conn, conn_deadline(s->u->call_timeout_ms), &frame, &length);
-		if (r < 0)
-			return usher_fail(s->u, r);
-		if (varlink_reply_decode(frame, length, CLIENT_DEPTH_MAX, &reply) < 0)
-			return usher_fail(s->u, -EBADMSG);
-		if (reply.error[0])
-			return usher_refused(s->u, &reply);
-		r = hand_out(s, &reply);
-	} while (r == 0 && reply.continues);
-	return r;
-}
-
-static int run_stream(struct stream *s, const struct json_writer *frame)
-{
-	int64_t deadline = conn_deadline(s->u->call_timeout_ms);
-	int r = conn_open(&s->conn, s->u->socket_path, deadline);
-
-	if (r == 0)
-		r = conn_send(&s->conn, frame->data, frame->length, deadline);
-	if (r < 0 && r != -ECONNRESET)
-		return usher_fail(s->u, r);
-	return receive_stream(s);
-}
-
-int usher_call_more(struct usher *u, const char *method, const char *parameters,
-	usher_reply_fn *on_reply, void *userdata)
-{
-	struct stream *stream;
-	struct json_value value;
-	struct call call;
-	int r = call_begin(u, method, &call);
-
-	if (r < 0)
-		return r;
-	r = check_parameters(parameters, &value);
-	stream = r < 0 ? NULL : malloc(sizeof(*stream));
-	if (!stream)
-		return call_abandon(u, &call, r < 0 ? r : -ENOMEM);
-	stream->u = u;
-	stream->on_reply = on_reply;
-	stream->userdata = userdata;
-	conn_init(&stream->conn);
-	json_writer_truncate(&call.frame, 0);
-	varlink_call_begin(&call.frame, method, VARLINK_MORE);
-	add_parameters(&call, &value);
-	varlink_call_end(&call.frame);
-	r = json_writer_failed(&call.frame) ? usher_fail(u, -ENOMEM)
-					    : run_stream(stream, &call.frame);
-	json_writer_deinit(&call.frame);
-	conn_close(&stream->conn);
-	free(stream);
-	return r < 0 ? r : usher_begin(u); /* calls from within may have left an error */
 }

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t now_ms(void)
+int64_t conn_now_ms(void)
 {
 	struct timespec now;
 
@@ -23,7 +23,7 @@ int64_t conn_deadline(int64_t timeout_ms)
 {
 	int64_t deadline;
 
-	if (timeout_ms <= 0 || __builtin_add_overflow(now_ms(), timeout_ms, &deadline))
+	if (timeout_ms <= 0 || __builtin_add_overflow(conn_now_ms(), timeout_ms, &deadline))
 		return -1;
 	return deadline;
 }
@@ -35,7 +35,7 @@ static int64_t time_left(int64_t deadline)
 
 	if (deadline < 0)
 		return -1;
-	left = deadline - now_ms();
+	left = deadline - conn_now_ms();
 	return left < 0 ? 0 : left;
 }
 
@@ -72,14 +72,23 @@ static int connect_until(int fd, const struct sockaddr_un *address, int64_t dead
 	}
 }
 
+static int make_address(const char *path, struct sockaddr_un *ret)
+{
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return -ENAMETOOLONG;
+	memset(ret, 0, sizeof(*ret));
+	ret->sun_family = AF_UNIX;
+	memcpy(ret->sun_path, path, strlen(path));
+	return 0;
+}
+
 int conn_open(struct conn *c, const char *path, int64_t deadline)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd, r;
+	struct sockaddr_un address;
+	int fd, r = make_address(path, &address);
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path));
+	if (r < 0)
+		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -90,6 +99,34 @@ int conn_open(struct conn *c, const char *path, int64_t deadline)
 	}
 	c->fd = fd;
 	return 0;
+}
+
+/* connect(2) to a Unix socket is done, or has failed, when it returns. */
+int conn_try_open(struct conn *c, const char *path)
+{
+	struct sockaddr_un address;
+	int fd, r = make_address(path, &address);
+
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		r = errno == EINTR ? -EAGAIN : -errno;
+		close(fd);
+		return r;
+	}
+	c->fd = fd;
+	return 0;
+}
+
+/* What the reader kept is on the heap; it borrows nothing after the last frame was taken. */
+void conn_move(struct conn *from, struct conn *to)
+{
+	to->fd = from->fd;
+	frame_reader_deinit(&from->reader);
+	conn_init(from);
 }
 
 int conn_check_idle(const struct conn *c)
@@ -123,63 +160,87 @@ static int wait_for(const struct conn *c, short events, int64_t deadline)
 	}
 }
 
-int conn_send(struct conn *c, const char *data, size_t length, int64_t deadline)
+int conn_try_send(struct conn *c, const char *data, size_t length, size_t *ret_sent)
 {
-	int r;
+	*ret_sent = 0;
+	while (*ret_sent < length) {
+		ssize_t n = send(
+			c->fd, data + *ret_sent, length - *ret_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	while (length > 0) {
-		ssize_t n = send(c->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n >= 0) {
-			data += n;
-			length -= (size_t)n;
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
+		if (n >= 0)
+			*ret_sent += (size_t)n;
+		else if (errno == EAGAIN)
+			return 0;
+		else if (errno != EINTR)
 			return errno == EPIPE ? -ECONNRESET : -errno;
-		r = wait_for(c, POLLOUT, deadline);
-		if (r < 0)
-			return r;
 	}
 	return 0;
 }
 
-/* Some bytes into the reader. */
-static int receive_piece(struct conn *c, int64_t deadline)
+int conn_send(struct conn *c, const char *data, size_t length, int64_t deadline)
 {
-	for (;;) {
-		ssize_t n = recv(c->fd, c->piece, sizeof(c->piece), MSG_DONTWAIT);
-		int r;
+	size_t sent;
 
-		if (n > 0) {
-			frame_feed(&c->reader, c->piece, (size_t)n);
-			return 0;
-		}
-		if (n == 0)
-			return -ECONNRESET;
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
-			return -errno;
-		r = wait_for(c, POLLIN, deadline);
+	for (;;) {
+		int r = conn_try_send(c, data, length, &sent);
+
+		if (r < 0 || sent == length)
+			return r;
+		data += sent;
+		length -= sent;
+		r = wait_for(c, POLLOUT, deadline);
 		if (r < 0)
 			return r;
 	}
+}
+
+/* 1 and some bytes in the reader, or 0 if there are none yet. */
+static int try_receive_piece(struct conn *c)
+{
+	for (;;) {
+		ssize_t n = recv(c->fd, c->piece, sizeof(c->piece), MSG_DONTWAIT);
+
+		if (n > 0) {
+			frame_feed(&c->reader, c->piece, (size_t)n);
+			return 1;
+		}
+		if (n == 0)
+			return -ECONNRESET;
+		if (errno == EAGAIN)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int conn_try_receive(struct conn *c, const char **ret, size_t *ret_length)
+{
+	for (;;) {
+		int r = frame_next(&c->reader, ret, ret_length);
+
+		if (r != 0)
+			return r;
+		r = frame_keep(&c->reader);
+		if (r == 0)
+			r = try_receive_piece(c);
+		if (r <= 0)
+			return r;
+	}
+}
+
+bool conn_has_frame(const struct conn *c)
+{
+	return frame_count(&c->reader, 1) > 0;
 }
 
 int conn_receive(struct conn *c, int64_t deadline, const char **ret, size_t *ret_length)
 {
 	for (;;) {
-		int r = frame_next(&c->reader, ret, ret_length);
+		int r = conn_try_receive(c, ret, ret_length);
 
-		if (r > 0)
-			return 0;
-		if (r == 0)
-			r = frame_keep(&c->reader);
-		if (r == 0)
-			r = receive_piece(c, deadline);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		r = wait_for(c, POLLIN, deadline);
 		if (r < 0)
 			return r;
 	}

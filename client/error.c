@@ -14,7 +14,7 @@ _Static_assert(USHER_E_OTHER == USHER_STATUS_BASE, "usher.h: USHER_E_OTHER");
 
 /* A change of the list that usher.h does not follow stops here. */
 #define X(name, number, interface, error, code, text) +1
-_Static_assert(0 USHER_STATUS_LIST(X) == 19, "usher.h: list the new error");
+_Static_assert(0 USHER_STATUS_LIST(X) == 23, "usher.h: list the new error");
 #undef X
 
 static void forget(struct usher *u)
@@ -46,14 +46,21 @@ int usher_begin(struct usher *u)
 	return 0;
 }
 
+int refusal_number(const struct varlink_reply *reply)
+{
+	int status = status_from_error_name(reply->error);
+
+	return -(USHER_STATUS_BASE + (status > 0 ? status : 0));
+}
+
 int usher_refused(struct usher *u, const struct varlink_reply *reply)
 {
 	int status = status_from_error_name(reply->error);
 
 	forget(u);
-	u->error.error = -(USHER_STATUS_BASE + (status > 0 ? status : 0));
+	u->error.error = refusal_number(reply);
 	memcpy(u->error_name, reply->error, sizeof(u->error_name));
-	u->error_parameters = strndup(reply->parameters.text, reply->parameters.length);
+	u->error_parameters = copy_text_of(reply->parameters.text, reply->parameters.length);
 	if (u->error_parameters)
 		u->error.parameters = u->error_parameters;
 	explain_refusal(status, u->error_name, &reply->parameters, u->error_message,

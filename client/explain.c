@@ -14,6 +14,10 @@
  * its number alone. */
 union refusal {
 	struct capacity_error capacity;
+	struct queue_error queue;
+	struct wait_error wait;
+	struct cancelled_error cancelled;
+	struct quota_error quota;
 	struct metadata_error metadata;
 	struct timeout_error timeout;
 	struct pool_error pool;
@@ -45,17 +49,115 @@ __attribute__((format(printf, 2, 3))) static void say(
 /* "%.*s" */
 #define TEXT(t) (int)((t).length > 160 ? 160 : (t).length), (t).text
 
-static void say_capacity(const struct sentence *s, const struct capacity_error *e)
+static const struct message_field holder_fields[] = {
+	{.name = "uid",
+		.kind = FIELD_INT,
+		.is_required = true,
+		.offset = offsetof(struct holder_message, uid),
+		.max = INT64_MAX},
+	{.name = "pid",
+		.kind = FIELD_INT,
+		.offset = offsetof(struct holder_message, pid),
+		.max = INT64_MAX},
+	{.name = "comm", .kind = FIELD_STRING, .offset = offsetof(struct holder_message, comm)},
+	{.name = "age_ms",
+		.kind = FIELD_INT,
+		.is_required = true,
+		.offset = offsetof(struct holder_message, age_ms),
+		.max = INT64_MAX},
+};
+static const struct message holder_table = {"Holder", sizeof(struct holder_message), holder_fields,
+	sizeof(holder_fields) / sizeof(holder_fields[0])};
+
+/* The oldest one comes first: the one to ask. */
+static void say_holder(const struct sentence *s, const struct json_value *parameters)
+{
+	char room[256], text[DURATION_TEXT_MAX];
+	struct message_scratch scratch = {room, sizeof(room)};
+	struct json_value holders, first;
+	struct varlink_fault fault;
+	struct holder_message h;
+	struct json_iter iter;
+
+	if (!json_find_member(parameters, "holders", &holders) || holders.type != JSON_ARRAY)
+		return;
+	json_iter_init(&iter, &holders);
+	if (!json_next_element(&iter, &first) || first.type != JSON_OBJECT ||
+		message_decode(
+			&holder_table, &first, MESSAGE_IGNORE_UNKNOWN, &scratch, &h, &fault) != 0)
+		return;
+	say(s, "; the oldest session is that of user %" PRId64, h.uid);
+	if (h.pid != MESSAGE_ABSENT)
+		say(s, ", pid %" PRId64, h.pid);
+	if (h.comm.text)
+		say(s, " (%.*s)", TEXT(h.comm));
+	/* Not more precise than it is worth. */
+	duration_format(h.age_ms < 10000 ? h.age_ms : h.age_ms / 1000 * 1000, text, sizeof(text));
+	say(s, ", since %s", text);
+}
+
+static void say_capacity(const struct sentence *s, const struct capacity_error *e,
+	const struct json_value *parameters)
 {
 	char text[DURATION_TEXT_MAX];
 
-	say(s, "pool \"%.*s\" is full: %" PRId64 " of %" PRId64 " slots are taken", TEXT(e->pool),
-		e->used_units, e->limit);
+	if (e->waiting_sessions > 0 && e->used_units + e->requested_units <= e->limit)
+		say(s, "pool \"%.*s\" has slots free, but %" PRId64 " wait for more of them",
+			TEXT(e->pool), e->waiting_sessions);
+	else
+		say(s, "pool \"%.*s\" is full: %" PRId64 " of %" PRId64 " slots are taken",
+			TEXT(e->pool), e->used_units, e->limit);
 	if (e->requested_units > 1)
 		say(s, ", and %" PRId64 " were asked for", e->requested_units);
+	say_holder(s, parameters);
+	if (e->waiting_sessions > 0 && e->used_units + e->requested_units > e->limit)
+		say(s, "; %" PRId64 " wait already", e->waiting_sessions);
 	if (e->retry_after_ms > 0)
 		say(s, "; try again in about %s",
 			duration_format(e->retry_after_ms, text, sizeof(text)));
+}
+
+static void say_queue(const struct sentence *s, const struct queue_error *e)
+{
+	if (!strcmp(queue_scope_names[e->scope], "user"))
+		say(s,
+			"you have %" PRId64
+			" waiting for pool \"%.*s\", and may have no more than %" PRId64,
+			e->waiting, TEXT(e->pool), e->limit);
+	else
+		say(s,
+			"%" PRId64 " wait for pool \"%.*s\", which lets no more than %" PRId64
+			" wait",
+			e->waiting, TEXT(e->pool), e->limit);
+}
+
+static void say_wait(const struct sentence *s, const struct wait_error *e)
+{
+	char text[DURATION_TEXT_MAX];
+
+	say(s, "there was no room in pool \"%.*s\" within %s", TEXT(e->pool),
+		duration_format(e->waited_ms, text, sizeof(text)));
+}
+
+static void say_quota(const struct sentence *s, const struct quota_error *e)
+{
+	const char *quota = quota_names[e->quota];
+	const char *whose = !strcmp(quota, "uid")       ? "a user"
+			    : !strcmp(quota, "process") ? "a process"
+							: "a label";
+
+	say(s, "%s may hold %" PRId64 " slots of pool \"%.*s\": this one holds %" PRId64, whose,
+		e->limit, TEXT(e->pool), e->used_units);
+	say(s, ", and %" PRId64 " more %s asked for", e->requested_units,
+		e->requested_units == 1 ? "was" : "were");
+}
+
+static void say_state(const struct sentence *s, const struct state_error *e)
+{
+	if (!strcmp(state_names[e->state], "waiting"))
+		say(s, "session %.*s waits for its slots still", TEXT(e->session_id));
+	else
+		say(s, "session %.*s is %s already", TEXT(e->session_id), state_names[e->state]);
 }
 
 static void say_timeout(const struct sentence *s, const struct timeout_error *e)
@@ -67,7 +169,7 @@ static void say_timeout(const struct sentence *s, const struct timeout_error *e)
 	if (e->timeout_ms == 0 || e->timeout_ms < -1)
 		say(s, "a timeout must be more than 0");
 	else if (e->timeout_ms < 0 && e->max_timeout_ms < 0)
-		say(s, "a timeout is needed here, infinity is none");
+		say(s, "a detached session must have a deadline: the timeout cannot be infinity");
 	else
 		say(s, "a timeout of %s is refused: the pool accepts up to %s", asked, most);
 }
@@ -96,11 +198,24 @@ static void say_connections(const struct sentence *s, const struct connections_e
 		say(s, "the broker has %" PRId64 " connections and takes no more", e->limit);
 }
 
-static void say_refusal(const struct sentence *s, int status, const union refusal *e)
+static void say_refusal(const struct sentence *s, int status, const union refusal *e,
+	const struct json_value *parameters)
 {
 	switch (status) {
 	case STATUS_CAPACITY_REACHED:
-		say_capacity(s, &e->capacity);
+		say_capacity(s, &e->capacity, parameters);
+		break;
+	case STATUS_QUEUE_FULL:
+		say_queue(s, &e->queue);
+		break;
+	case STATUS_WAIT_TIMEOUT:
+		say_wait(s, &e->wait);
+		break;
+	case STATUS_CANCELLED:
+		say(s, "the wait of request \"%.*s\" was cancelled", TEXT(e->cancelled.request_id));
+		break;
+	case STATUS_QUOTA_EXCEEDED:
+		say_quota(s, &e->quota);
 		break;
 	case STATUS_METADATA_TOO_LARGE:
 		say(s, "the metadata has %" PRId64 " bytes, the pool accepts %" PRId64,
@@ -120,8 +235,7 @@ static void say_refusal(const struct sentence *s, int status, const union refusa
 			outcome_names[e->ended.outcome]);
 		break;
 	case STATUS_INVALID_STATE:
-		say(s, "session %.*s is %s already", TEXT(e->state.session_id),
-			state_names[e->state.state]);
+		say_state(s, &e->state);
 		break;
 	case STATUS_REQUEST_ID_IN_USE:
 		say(s, "request id \"%.*s\" belongs to another session, %.*s",
@@ -192,7 +306,7 @@ void explain_refusal(
 	if (table && table->size <= sizeof(e) && decoded &&
 		message_decode(table, parameters, MESSAGE_IGNORE_UNKNOWN, &scratch, &e, &fault) ==
 			0)
-		say_refusal(&s, status, &e);
+		say_refusal(&s, status, &e, parameters);
 	free(decoded);
 	if (!buf[0])
 		say_parameter(&s, parameters);
@@ -220,6 +334,9 @@ void explain_errno(int error, const char *path, char *buf, size_t size)
 	case -EMSGSIZE:
 		snprintf(buf, size, "the answer of the broker at %s is too long", path);
 		break;
+	case -ESRCH:
+		snprintf(buf, size, "the handle knows nothing of that name or number");
+		break;
 	case -ECHILD:
 		snprintf(buf, size, "this process was forked off the one that opened the handle");
 		break;
@@ -227,6 +344,8 @@ void explain_errno(int error, const char *path, char *buf, size_t size)
 	case -E2BIG:
 	case -ENOMEM:
 	case -ECANCELED:
+	case -EBUSY:
+	case -ENOSPC:
 		snprintf(buf, size, "%s", text);
 		break;
 	default:

@@ -38,6 +38,17 @@ int copy_sized(const void *given, size_t least, size_t known, void *ret)
 	return 0;
 }
 
+char *copy_text_of(const char *text, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return copy;
+}
+
 static const char *nonempty_env(const char *name)
 {
 	const char *value = secure_getenv(name);
@@ -77,7 +88,7 @@ int usher_open(const struct usher_open_options *options, struct usher **ret)
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct usher_open_options o;
 	struct usher *u;
-	int r = copy_sized(options, sizeof(o), sizeof(o), &o);
+	int r = ret ? copy_sized(options, sizeof(o), sizeof(o), &o) : -EINVAL;
 
 	if (r == 0)
 		r = choose_socket(o.socket, path, sizeof(path));
@@ -93,22 +104,58 @@ int usher_open(const struct usher_open_options *options, struct usher **ret)
 	}
 	u->pid = getpid();
 	u->call_timeout_ms = o.call_timeout_ms;
-	conn_init(&u->conn);
+	channel_init(&u->control, control_on_ready);
+	loop_init(&u->loop);
+	watch_init(u);
 	usher_begin(u);
 	*ret = u;
 	return 0;
 }
 
-/* In a forked child this closes the child's descriptor only: the parent's stays connected. */
-void usher_close(struct usher *u)
+/* What the broker and the program's event loop see of the handle. */
+static void shut(struct usher *u)
 {
-	if (!u)
-		return;
-	conn_close(&u->conn);
+	request_free_all(u);
+	watch_deinit(u);
+	control_deinit(u);
+	while (u->held)
+		held_remove(u, u->held);
+	loop_close(&u->loop);
+}
+
+static void free_handle(struct usher *u)
+{
 	free(u->error_parameters);
 	free(u->scratch);
 	free(u->socket_path);
 	free(u);
+}
+
+/* In a forked child this closes the child's descriptors only: the parent's stay as they are. */
+void usher_close(struct usher *u)
+{
+	if (!u)
+		return;
+	u->is_foreign = u->pid != getpid();
+	shut(u);
+	u->is_closed = true;
+	if (u->entered == 0)
+		free_handle(u);
+}
+
+void usher_enter(struct usher *u)
+{
+	u->entered++;
+}
+
+bool usher_leave(struct usher *u)
+{
+	bool is_closed = u->is_closed;
+
+	u->entered--;
+	if (is_closed && u->entered == 0)
+		free_handle(u);
+	return !is_closed;
 }
 
 const char *usher_socket_path(const struct usher *u)
@@ -120,5 +167,5 @@ int usher_connection_fd(const struct usher *u)
 {
 	if (u->pid != getpid())
 		return -ECHILD;
-	return u->conn.fd >= 0 ? u->conn.fd : -ENOTCONN;
+	return u->control.conn.fd >= 0 ? u->control.conn.fd : -ENOTCONN;
 }

@@ -30,18 +30,23 @@
  *   -ETIMEDOUT     no reply within call_timeout_ms; the connection is closed, as above
  *   -EBADMSG       the broker's reply was not understood; the connection is closed, as above
  *   -EMSGSIZE      the broker's reply was over 64 MiB; the connection is closed, as above
- *   -EINVAL, -E2BIG  an argument is wrong: a NULL that must not be, an options' size that is no
- *                  version's; options from a newer header that set what this library does not know
- *   -ENOMEM, -EMFILE, -ENFILE  this process is short of memory or descriptors
- *   -USHER_E_TOO_MANY_CONNECTIONS, -USHER_E_PERMISSION_DENIED, -USHER_E_INVALID_PARAMETER
- * usher_last_error() explains the last one.
+ *   -EINVAL, -E2BIG  an argument is wrong: a NULL that must not be (but for the handle, which
+ *                  is never NULL), an options' size that is no version's; options from a newer
+ * header that set what this library does not know -ENOMEM, -EMFILE, -ENFILE  this process is short
+ * of memory or descriptors -USHER_E_TOO_MANY_CONNECTIONS, -USHER_E_PERMISSION_DENIED,
+ * -USHER_E_INVALID_PARAMETER usher_last_error() explains the last one.
  *
  * Connection. A handle has one control connection, made by the first call that needs it. Sessions
  * with the owner USHER_OWNER_CONNECTION belong to it: they end as abandoned when it closes, by
  * usher_close(), by the end of the process, or by the broker's end. If the connection is found lost
  * and owned no session, the call goes over a new one and the loss is not reported. A call that the
- * broker may have acted on is never sent twice, but for Create, where the request id makes that
- * safe.
+ * broker may have acted on is never sent twice, but for a Create that does not wait, where the
+ * request id makes that safe. Each Create that waits has a connection of its own while it does.
+ *
+ * Event loops. usher_get_fd() gives one descriptor to poll, and usher_dispatch() does what is due
+ * whenever it is readable, without ever blocking: it gives the results of usher_create_async(),
+ * renews sessions, and tells of those that are revoked, overdue or lost. The other calls may be
+ * made meanwhile; they block for as long as the broker takes to answer, which it does at once.
  *
  * Sizes. Structs begin with their size, which the caller sets: {.size = sizeof(options)}. Members
  * added by later versions are then unset for older callers. Members that are 0 or NULL are as if
@@ -50,11 +55,16 @@
  * Texts are UTF-8; what is not is sent as U+FFFD. Times are milliseconds, or microseconds since
  * 1970-01-01 UTC where the name ends in _at_us.
  *
+ * Callbacks are called by usher_dispatch() only (and usher_call_more() for its own), never by
+ * another call. They may make any call on the handle but usher_dispatch(), usher_close() included:
+ * usher_dispatch() then returns -ECANCELED, and the handle is gone.
+ *
  * Threads. A handle may be used by one thread at a time; different handles at once. Signals, their
  * masks, the locale and the environment are left alone; calls go on after a signal handler.
  *
  * Fork. A child may not use its parent's handle: every call answers -ECHILD, and usher_close() only
- * frees what the child has of it, so that nothing of the parent's is released.
+ * frees what the child has of it, so that nothing of the parent's is released or disturbed. All
+ * descriptors are closed on exec.
  */
 #ifndef USHER_H
 #define USHER_H
@@ -73,6 +83,10 @@ extern "C" {
 enum {
 	USHER_E_OTHER = 4096,                  /* one that this version has no number for */
 	USHER_E_CAPACITY_REACHED = 4097,       /* the pool is full */
+	USHER_E_QUEUE_FULL = 4098,             /* too many wait already */
+	USHER_E_WAIT_TIMEOUT = 4099,           /* the wait was over before there was room */
+	USHER_E_CANCELLED = 4100,              /* the wait was cancelled */
+	USHER_E_QUOTA_EXCEEDED = 4101,         /* of the user, the process or the label */
 	USHER_E_METADATA_TOO_LARGE = 4102,     /* more bytes than the pool accepts */
 	USHER_E_TIMEOUT_OUT_OF_RANGE = 4103,   /* 0, or more than the pool accepts */
 	USHER_E_NO_SUCH_POOL = 4104,           /* or it is being removed */
@@ -107,7 +121,8 @@ struct usher_open_options {
  * usher_close(). Also -ENAMETOOLONG: the socket's path is over 107 bytes. RET is untouched then. */
 int usher_open(const struct usher_open_options *options, struct usher **ret);
 
-/* Close the connection and free the handle; NULL is allowed. What the connection owns ends. */
+/* Close the connections and free the handle; NULL is allowed. What the control connection owns
+ * ends, and so do waits; their functions are not called any more. */
 void usher_close(struct usher *u);
 
 /* Connect now, if there is no connection. What connecting may return, see above. */
@@ -118,10 +133,11 @@ int usher_connect(struct usher *u);
  * also if nobody listens there. Lives as long as the handle. */
 const char *usher_socket_path(const struct usher *u);
 
-/* The control connection's socket, or -ENOTCONN. Two uses: poll it for POLLIN | POLLRDHUP between
- * calls, which mean that the connection is lost; and let a child process inherit a dup() of it, so
- * that the connection's sessions live until the last of both has closed it. Nothing else may be
- * done with it. The number is good until the next call on the handle. */
+/* The control connection's socket, or -ENOTCONN. Two uses: where usher_dispatch() is not used, poll
+ * it for POLLIN | POLLRDHUP between calls, which mean that the connection is lost; and let a child
+ * process inherit a dup() of it, so that the connection's sessions live until the last of both has
+ * closed it. Nothing else may be done with it. The number is good until the next call on the
+ * handle. */
 int usher_connection_fd(const struct usher *u);
 
 /* ---- sessions ---- */
@@ -129,12 +145,17 @@ int usher_connection_fd(const struct usher *u);
 enum usher_owner {
 	USHER_OWNER_CONNECTION = 0, /* ends when the handle's connection does */
 	USHER_OWNER_DETACHED = 1,   /* ends by release or deadline only */
+	USHER_OWNER_PROCESS = 2,    /* ends when a process does, whoever has its sockets */
 };
 
+/* The first three are for usher_release(); the others tell how a session was lost. */
 enum usher_outcome {
 	USHER_COMPLETED = 0,
 	USHER_ERROR = 1,
 	USHER_CANCELLED = 2,
+	USHER_TIMEOUT = 3,   /* its deadline passed */
+	USHER_ABANDONED = 4, /* its owner was gone */
+	USHER_REVOKED = 5,   /* by force */
 };
 
 struct usher_session {
@@ -154,22 +175,38 @@ struct usher_session {
 struct usher_create_options {
 	size_t size;
 	const char *pool; /* NULL: "default" */
-	const char *
-		request_id; /* names this request, at most 128 bytes; NULL: the library makes one */
+	const char
+		*request_id;  /* names this request, 1 to 128 bytes; NULL: the library makes one */
 	const char *metadata; /* a JSON object's text, kept byte for byte; NULL: none */
-	int64_t timeout_ms;   /* the deadline from now; -1 none; 0 what the pool sets */
-	const char *label;    /* at most 128 bytes; NULL: none */
+	int64_t timeout_ms;   /* the deadline from the grant on; -1 none; 0 what the pool sets */
+	const char *label;    /* 1 to 128 bytes; NULL: none */
 	uint32_t units;       /* slots to take at once, 4096 at most; 0 means 1 */
 	enum usher_owner owner;
+	/* Version 0 ended here. */
+	int64_t wait_ms;   /* for how long to wait for room; -1 for ever; 0 not at all */
+	uint32_t priority; /* 0 to 9: a head start in the queue, of some seconds each */
+	int32_t pid;       /* USHER_OWNER_PROCESS: another process of this user; 0: this process */
+	bool no_renewal;   /* usher_dispatch() leaves the deadline alone, see usher_set_renewal() */
 };
 
-/* Take a slot, or several. Does not wait: a full pool refuses. OPTIONS may be NULL. RET is filled
- * on 0 only; free it with usher_session_clear(). If the connection is lost in mid-call and owned no
- * session, the request is sent once more under its request id. Also -EINVAL for metadata that is no
- * JSON object; -USHER_E_CAPACITY_REACHED, _METADATA_TOO_LARGE, _TIMEOUT_OUT_OF_RANGE,
- * _NO_SUCH_POOL, _REQUEST_ID_IN_USE, _SHUTTING_DOWN, _PAUSED. */
+/* Take a slot, or several. A full pool refuses, or is waited for as long as wait_ms says: the wait
+ * cannot be interrupted here, but by usher_cancel_request() on another handle. OPTIONS may be NULL.
+ * RET is filled on 0 only; free it with usher_session_clear(). If the control connection is lost in
+ * mid-call and owned no session, a request that does not wait is sent once more under its request
+ * id; one that waits is lost with its connection: -ECONNRESET. A session that was waited for
+ * belongs to the control connection like any other. call_timeout_ms is added to wait_ms.
+ * Also -EINVAL for metadata that is no JSON object, a priority over 9, a pid without
+ * USHER_OWNER_PROCESS; -USHER_E_CAPACITY_REACHED, _QUOTA_EXCEEDED, _PAUSED (without wait_ms, or if
+ * waiting cannot help), _QUEUE_FULL, _WAIT_TIMEOUT, _CANCELLED (with it), _METADATA_TOO_LARGE,
+ * _TIMEOUT_OUT_OF_RANGE, _NO_SUCH_POOL, _REQUEST_ID_IN_USE, _SHUTTING_DOWN. */
 int usher_create(
 	struct usher *u, const struct usher_create_options *options, struct usher_session *ret);
+
+/* End the wait of a Create by its request id, made on this handle or by any process that may act on
+ * it: it is refused with -USHER_E_CANCELLED.
+ * Also -USHER_E_NO_SUCH_SESSION: no request of this id waits; -USHER_E_INVALID_STATE: it has its
+ * session already. */
+int usher_cancel_request(struct usher *u, const char *request_id);
 
 /* The work begins: idle becomes processing, and the deadline is set anew; it is returned in
  * RET_EXPIRES_AT_US unless that is NULL (-1: none). Calling it is optional.
@@ -193,14 +230,99 @@ int usher_update(
 int usher_release(struct usher *u, const char *session_id, enum usher_outcome outcome,
 	const char *result, int64_t *ret_duration_ms);
 
-/* Take over a session that lives: from now on it belongs to this handle's connection, or is
- * detached. RET as with usher_create(), with the metadata.
+/* Take over a session that lives: from now on it belongs to this handle's connection, to this
+ * process, or is detached. RET as with usher_create(), with the metadata.
  * Also -USHER_E_NO_SUCH_SESSION, _SESSION_ENDED. */
 int usher_attach(
 	struct usher *u, const char *session_id, enum usher_owner owner, struct usher_session *ret);
 
 /* Free what the struct owns and empty it; its size stays. */
 void usher_session_clear(struct usher_session *session);
+
+/* ---- event loops ---- */
+
+/* The descriptor to poll for POLLIN: readable when usher_dispatch() has something to do. It is the
+ * same until usher_close(), may be added to another epoll set, and is not to be used otherwise.
+ * From this call on (or the first of usher_dispatch(), usher_create_async() and
+ * usher_set_event_handler()) the handle keeps track of the sessions that it creates or attaches.
+ * Also -ENOSPC: epoll's limit. */
+int usher_get_fd(struct usher *u);
+
+/* Do what is due, and return; it never blocks. Sessions with a deadline are renewed when a third of
+ * the time has passed. An error here is not one of the broker's, which callbacks are told of.
+ * Also -EBUSY: called by a callback; -ECANCELED: a callback has closed the handle. */
+int usher_dispatch(struct usher *u);
+
+/* What comes of usher_create_async(). */
+struct usher_create_answer {
+	size_t size;
+	uint64_t request;
+	int result;       /* 0: granted; USHER_WAITING: not yet; negative: refused, it is over */
+	int64_t position; /* USHER_WAITING: 1 for the next one */
+	int64_t waiting;  /* USHER_WAITING: how many wait in the pool */
+	struct usher_session *session; /* granted: the struct given, filled; else NULL */
+};
+
+#define USHER_WAITING 1
+
+/* ANSWER is good until the function returns. usher_last_error() explains a negative result. It is
+ * called with USHER_WAITING whenever the place in the queue has changed, and once with another
+ * result. */
+typedef void usher_create_fn(void *userdata, const struct usher_create_answer *answer);
+
+/* As usher_create(), without blocking: ON_ANSWER is called by usher_dispatch(), never from within
+ * this call. RET must stay until then; it is filled if the session is granted. The options need
+ * not. The number of the request goes to RET_REQUEST, which may be NULL.
+ * Here only -EINVAL, -E2BIG, -ENOMEM and the like; all else is told to ON_ANSWER. */
+int usher_create_async(struct usher *u, const struct usher_create_options *options,
+	struct usher_session *ret, usher_create_fn *on_answer, void *userdata,
+	uint64_t *ret_request);
+
+/* Give up a request of usher_create_async(): its function is not called any more, RET is not
+ * touched, and a session that is granted in this moment is given back.
+ * Also -ESRCH: its result was told already, or there was none of this number. */
+int usher_cancel(struct usher *u, uint64_t request);
+
+/* Whether usher_dispatch() renews the session, which it does unless told otherwise.
+ * Also -ESRCH: the handle does not keep track of it. */
+int usher_set_renewal(struct usher *u, const char *session_id, bool is_on);
+
+enum usher_event_type {
+	/* Release the session soon, somebody else needs it; it is counted until then. */
+	USHER_EVENT_REVOKING = 1,
+	/* Its deadline has passed, in a pool that then waits for the release: end the work. */
+	USHER_EVENT_OVERDUE = 2,
+	/* It could not be renewed, see error; this is tried again, and told again only after it
+	 * has gone well in between. The session ends at expires_at_us. */
+	USHER_EVENT_RENEW_FAILED = 3,
+	/* It is not yours any more, without a release by this handle: outcome tells how it ended,
+	 * or error that the connection it belonged to is lost. Its slots may be others' by now. */
+	USHER_EVENT_LOST = 4,
+	/* Not about a session: the broker cannot be reached, see error. Sessions that belong to no
+	 * connection are not lost by that; the library keeps trying. */
+	USHER_EVENT_BROKER_LOST = 5,
+	/* It is there again; what was missed is told now. */
+	USHER_EVENT_BROKER_BACK = 6,
+};
+
+struct usher_event {
+	size_t size;
+	enum usher_event_type type;
+	const char *session_id; /* NULL: not about one */
+	int outcome;            /* LOST: enum usher_outcome; -1: unknown */
+	int error;              /* negative; 0 if there is none */
+	const char *reason;     /* REVOKING: UTF-8 as somebody wrote it, NULL: none given */
+	int64_t expires_at_us;  /* the deadline as last heard of; -1: none */
+};
+
+/* EVENT is good until the function returns. A type that you do not know is to be ignored. */
+typedef void usher_event_fn(void *userdata, const struct usher_event *event);
+
+/* Have ON_EVENT called by usher_dispatch() for what happens to the sessions that the handle keeps
+ * track of; NULL: not any more. It is one for the handle; while sessions are held, one more
+ * connection to the broker is. Set it before they are created. Without it, and with
+ * usher_dispatch() or not, a loss is told by the next call. */
+int usher_set_event_handler(struct usher *u, usher_event_fn *on_event, void *userdata);
 
 /* ---- any method ---- */
 
@@ -212,12 +334,12 @@ void usher_session_clear(struct usher_session *session);
 int usher_call(struct usher *u, const char *method, const char *parameters, char **ret_parameters);
 
 /* PARAMETERS is good until the function returns. 0 to go on; anything else ends the stream. Other
- * calls on the handle may be made from within, but not usher_close(). */
+ * calls on the handle may be made from within. */
 typedef int usher_reply_fn(void *userdata, const char *parameters, bool continues);
 
 /* The same with "more": ON_REPLY gets one reply after the other. The stream has a connection of its
  * own, which is closed at its end. call_timeout_ms counts for each reply. Also -ECANCELED: ON_REPLY
- * ended it. */
+ * ended it, or closed the handle. */
 int usher_call_more(struct usher *u, const char *method, const char *parameters,
 	usher_reply_fn *on_reply, void *userdata);
 

@@ -129,6 +129,8 @@ void broker_free(struct broker *broker)
 	free(broker);
 }
 
+#define GRANTS_A_SECTION 64
+
 static void count(_Atomic uint64_t *counter)
 {
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
@@ -137,47 +139,71 @@ static void count(_Atomic uint64_t *counter)
 
 /* Try first, so that only an acquisition that found the lock held costs a second look at the clock
  * and counts as contended. */
-void broker_enter(struct broker *broker, struct section *section)
+static int64_t lock(struct broker *broker)
 {
-	int64_t begin_ns = 0, wait_ns = 0;
-	bool is_contended;
+	bool is_contended = pthread_mutex_trylock(&broker->lock) != 0;
+	int64_t begin_ns = 0, wait_ns = 0, entered_ns;
 
-	section->broker = broker;
-	section->table = broker->table;
-	section->now = broker_time(broker);
-	table_change_init(&section->change);
-	is_contended = pthread_mutex_trylock(&broker->lock) != 0;
 	if (is_contended) {
 		begin_ns = monotonic_ns();
 		pthread_mutex_lock(&broker->lock);
 	}
-	section->entered_ns = monotonic_ns();
+	entered_ns = monotonic_ns();
 	if (is_contended) {
-		wait_ns = section->entered_ns - begin_ns;
+		wait_ns = entered_ns - begin_ns;
 		count(&broker->stats.contended);
 	}
 	count(&broker->stats.acquisitions);
 	histogram_add(&broker->stats.wait_ns, wait_ns, 1);
+	return entered_ns;
 }
 
-/* Sizes first, then arrays outside the lock, then the gift: without memory the table stays small
+static void unlock(struct broker *broker, int64_t entered_ns)
+{
+	histogram_add(&broker->stats.hold_ns, monotonic_ns() - entered_ns, 1);
+	pthread_mutex_unlock(&broker->lock);
+}
+
+void broker_enter(struct broker *broker, struct section *section)
+{
+	section->broker = broker;
+	section->table = broker->table;
+	section->now = broker_time(broker);
+	table_change_init(&section->change);
+	section->entered_ns = lock(broker);
+	table_begin_section(broker->table);
+}
+
+/* Sizes first, then memory outside the lock, then the gift: without memory the table stays small
  * and right, and asks again. */
 static void supply(struct broker *broker, const struct table_wants *wants)
 {
-	struct table_supply supply = {
-		.id_buckets = wants->id_buckets ? calloc(wants->id_buckets, sizeof(void *)) : NULL,
-		.request_buckets = wants->request_buckets
-					   ? calloc(wants->request_buckets, sizeof(void *))
-					   : NULL,
-		.deadlines = wants->deadlines ? calloc(wants->deadlines, sizeof(void *)) : NULL,
-	};
+	struct table_supply supply;
+	int64_t entered_ns;
 
-	pthread_mutex_lock(&broker->lock);
+	table_supply_init(&supply, wants);
+	entered_ns = lock(broker);
 	table_give(broker->table, wants, &supply);
-	pthread_mutex_unlock(&broker->lock);
-	free(supply.id_buckets);
-	free(supply.request_buckets);
-	free(supply.deadlines);
+	unlock(broker, entered_ns);
+	table_supply_deinit(&supply);
+}
+
+/* The processes are the daemon's, all else of the change is freed. */
+static void settle_change(struct broker *broker, struct table_change *change)
+{
+	const struct broker_hooks *hooks = &broker->hooks;
+
+	for (struct session *s = change->ended; s; s = s->next_ended)
+		hooks->ended(broker->context, s);
+	while (change->processes) {
+		struct process *process = change->processes;
+
+		change->processes = process->next_idle;
+		hooks->process_idle(broker->context, process);
+	}
+	if (change->ring)
+		hooks->ring(broker->context, change->ring);
+	table_change_deinit(change);
 }
 
 /* True once when the last session of a drain has ended, and once when a Resume took it back. */
@@ -208,24 +234,23 @@ void broker_leave(struct section *section)
 {
 	struct broker *broker = section->broker;
 	struct table_wants wants;
+	bool has_more = table_pump(broker->table, section->now, GRANTS_A_SECTION, &section->change);
 	bool has_wants = table_wants(broker->table, &wants);
 	bool is_earlier = table_next_deadline(broker->table) < broker->armed_us;
 	bool is_drain_news = has_drain_changed(broker);
 
 	if (is_earlier) /* told once: the owner of the deadlines arms it anew */
 		expect_deadline(broker);
-	histogram_add(&broker->stats.hold_ns, monotonic_ns() - section->entered_ns, 1);
-	pthread_mutex_unlock(&broker->lock);
-
-	for (struct session *s = section->change.ended; s; s = s->next_ended)
-		broker->hooks.ended(broker->context, s);
-	table_change_deinit(&section->change);
+	unlock(broker, section->entered_ns);
+	settle_change(broker, &section->change);
 	if (has_wants)
 		supply(broker, &wants);
 	if (is_earlier)
 		broker->hooks.deadline_moved(broker->context);
 	if (is_drain_news)
 		broker->hooks.drain_changed(broker->context);
+	if (has_more)
+		broker->hooks.pump(broker->context);
 }
 
 void broker_report_ends(struct broker *broker, bool is_wanted)
@@ -256,7 +281,7 @@ struct drain broker_begin_drain(struct section *section)
 			.total_created = metrics.totals.created,
 		};
 		broker->is_drain_told = false;
-		table_drain(section->table);
+		table_drain(section->table, section->now, &section->change);
 	}
 	return broker->drain;
 }

@@ -27,6 +27,12 @@ struct broker_hooks {
 	void (*drain_changed)(void *context);
 	/* SESSION has ended; called only while broker_report_ends() is on. */
 	void (*ended)(void *context, const struct session *session);
+	/* PROCESS owns nothing any more, or was not needed: it is the daemon's again. */
+	void (*process_idle)(void *context, struct process *process);
+	/* The loops whose bits are set have decided waiters or events to take. */
+	void (*ring)(void *context, uint64_t loops);
+	/* There is more to do for those who wait than one section does: enter and leave again. */
+	void (*pump)(void *context);
 };
 
 /* A broker with an empty table, the clock running; NULL without memory. */
@@ -44,7 +50,8 @@ struct section {
 /* Take the lock; NOW is read before, so that it is the time of the call, not of its turn. */
 void broker_enter(struct broker *broker, struct section *section);
 
-/* Leave the lock, free what the change holds, make larger arrays for the table if it wants some. */
+/* Grant to those who wait what the section has made possible, leave the lock, tell whom it
+ * concerns, free what the change holds, make what the table wants to have. */
 void broker_leave(struct section *section);
 
 /* Whether hooks.ended is called. Any thread. */

@@ -3,7 +3,8 @@
  *
  * FILE first, then FILE.d (files named *.conf) in the order of their names; later ones win. A
  * settings object is never changed once loaded and is counted, so that every loop can hold the one
- * it works with while a Reload brings the next. Main thread loads; any thread may take references.
+ * it works with while a Reload brings the next. Any thread may load and take references; loading
+ * blocks on files and the name service.
  */
 #ifndef USHER_DAEMON_CONFIG_H
 #define USHER_DAEMON_CONFIG_H
@@ -20,9 +21,9 @@ enum log_sessions { LOG_SESSIONS_NONE, LOG_SESSIONS_REFUSED, LOG_SESSIONS_ALL };
 
 struct config_pool {
 	char name[POOL_NAME_MAX + 1];
-	struct pool_settings settings;
-	bool has_default_timeout; /* else it follows max_timeout */
-	char *where;              /* "FILE:LINE" of its first section */
+	struct pool_settings settings; /* as they will be in force; the allow list is counted */
+	bool has_default_timeout;      /* set, not taken from max_timeout */
+	char *where;                   /* "FILE:LINE" of its last key that is bound to another */
 };
 
 struct config {
@@ -31,6 +32,7 @@ struct config {
 	char *socket; /* NULL: the default for this user */
 	int64_t socket_mode;
 	char *socket_group;   /* NULL: the daemon's own */
+	gid_t socket_gid;     /* (gid_t)-1: the daemon's own, as chown(2) takes it */
 	int64_t workers;      /* 0: auto */
 	char *admin_group;    /* NULL: none */
 	gid_t admin_gid;      /* (gid_t)-1: none */
@@ -42,7 +44,7 @@ struct config {
 	int64_t max_depth;
 	int64_t max_connections;
 	int64_t max_connections_per_uid;
-	int64_t reserved_connections;
+	int64_t reserved_connections; /* less than max_connections */
 	int64_t max_pipelined;
 	int64_t max_output_bytes;
 	int64_t io_timeout_ms;
@@ -51,7 +53,11 @@ struct config {
 
 	struct config_pool *pools; /* by name */
 	size_t n_pools;
+	char *where; /* "FILE:LINE" of the last [broker] key that is bound to another */
 };
+
+/* What is in force without any file, with one reference; NULL without memory. */
+struct config *config_new(void);
 
 /* Load PATH and its drop-ins. IS_REQUIRED: PATH must exist. 0 and the settings, with one reference;
  * a negated errno and in MESSAGE, of SIZE bytes, what is wrong: "FILE:LINE: what was expected". */
@@ -65,7 +71,8 @@ struct config *config_unref(struct config *config);
  * accepts larger metadata. */
 size_t config_frame_limit(const struct config *config, uint32_t largest_metadata);
 
-/* All settings as they are in force, as a configuration file. */
+/* All settings as they would be in force, the pool "default" included, as a configuration file that
+ * gives the same settings again; the default socket and what is not set are comments. */
 void config_print(const struct config *config, FILE *to);
 
 /* The keys, for documentation tests: the Nth of section "broker" or "pool", or NULL. */

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define FRAMES_A_TURN   64    /* calls of one client served before others have their turn */
@@ -163,7 +165,6 @@ static void refuse_connection(struct conn *conn)
 
 static void serve_frame(struct conn *conn, const char *frame, size_t length)
 {
-	size_t before = conn->out.length;
 	struct varlink_fault fault;
 	struct varlink_call call;
 
@@ -175,7 +176,6 @@ static void serve_frame(struct conn *conn, const char *frame, size_t length)
 		refuse_frame(conn, &fault);
 	else
 		ops_serve(conn, &call);
-	loop_count(&conn->loop->stats.frames_sent, conn->out.length > before);
 }
 
 /* Serve frames until there are none, a call stays in work, too much is unsent, or the turn is up.
@@ -230,8 +230,9 @@ static void settle(struct conn *conn)
 
 	if (conn->is_closing_after_output)
 		set_reading(conn, false);
-	else if (conn->pending)
-		set_reading(conn, frame_count(&conn->frames, max) < max);
+	else if (conn->pending) /* what is said meanwhile has a bound in calls and in bytes */
+		set_reading(conn, frame_count(&conn->frames, max) < max &&
+					  frame_bytes(&conn->frames) <= conn->frames.limit);
 	else if (!has_frames)
 		set_reading(conn, !is_choked(conn));
 	else {
@@ -248,7 +249,6 @@ static void settle(struct conn *conn)
 static void resume_pending(struct conn *conn)
 {
 	struct pending *pending = conn->pending;
-	size_t before = conn->out.length;
 
 	if (!pending || !pending->resume || unsent(conn) > 0)
 		return;
@@ -256,7 +256,6 @@ static void resume_pending(struct conn *conn)
 		conn->pending = NULL;
 		pending->free(pending);
 	}
-	loop_count(&conn->loop->stats.frames_sent, conn->out.length > before);
 }
 
 void conn_work(struct conn *conn)
@@ -364,6 +363,20 @@ static void note_created(struct conn *conn)
 	conn->n_created = 0;
 }
 
+/* Frames end with the only NULs there are. */
+static void count_sent(struct conn *conn)
+{
+	const char *at = conn->out.data, *end = at + conn->out.length;
+	uint64_t frames = 0;
+
+	if (!conn->out.length)
+		return;
+	for (; at < end && (at = memchr(at, '\0', (size_t)(end - at))); at++)
+		frames++;
+	loop_count(&conn->loop->stats.frames_sent, frames);
+	loop_count(&conn->loop->stats.bytes_sent, conn->out.length);
+}
+
 static void on_all_sent(struct conn *conn)
 {
 	if (conn->out.capacity > OUTPUT_KEPT)
@@ -393,9 +406,10 @@ void conn_flush(struct conn *conn)
 		conn_close(conn, NULL);
 		return;
 	}
-	loop_count(&conn->loop->stats.bytes_sent, conn->out.length);
+	count_sent(conn);
 	note_created(conn);
-	conn->read_ns = 0;
+	if (!frame_is_begun(&conn->frames) || frame_count(&conn->frames, 1) == 0)
+		conn->read_ns = 0; /* else calls that came then are still to be served */
 	if ((size_t)n < conn->out.length)
 		send_rest(conn, (size_t)n);
 	else
@@ -404,9 +418,20 @@ void conn_flush(struct conn *conn)
 
 /* ---- progress ---- */
 
+/* What the peer has not taken yet; libuv's queue gets shorter only when much of that has gone. */
+static size_t in_kernel(const struct conn *conn)
+{
+	uv_os_fd_t fd;
+	int bytes = 0;
+
+	if (uv_fileno((const uv_handle_t *)&conn->pipe, &fd) < 0 || ioctl(fd, SIOCOUTQ, &bytes) < 0)
+		return 0;
+	return (size_t)bytes;
+}
+
 static bool is_output_stuck(struct conn *conn, int64_t now_ns)
 {
-	size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&conn->pipe);
+	size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&conn->pipe) + in_kernel(conn);
 
 	if (left != conn->progress_left) {
 		conn->progress_left = left;
@@ -438,7 +463,7 @@ static void free_when_done(struct conn *conn)
 	frame_reader_deinit(&conn->frames);
 	json_writer_deinit(&conn->out);
 	json_writer_deinit(&conn->sending);
-	text_unref(conn->owner.peer.systemd_unit);
+	peer_deinit(&conn->owner.peer);
 	free(conn);
 }
 
@@ -459,13 +484,14 @@ static void on_hangup_closed(uv_handle_t *handle)
 	free_when_done(conn);
 }
 
-struct conn *conn_new(struct loop *loop, int fd, const struct peer *peer, enum admission admission)
+struct conn *conn_new(struct loop *loop, int fd, struct peer *peer, enum admission admission)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
 	if (!conn || uv_pipe_init(&loop->uv, &conn->pipe, 0) < 0) {
 		free(conn);
 		close(fd);
+		peer_deinit(peer);
 		return NULL;
 	}
 	conn->loop = loop;

@@ -50,7 +50,6 @@ struct conn {
 	uint64_t n_created; /* creations in the gathered output */
 
 	enum admission admission;
-	bool is_identified; /* peer_identify() was done */
 	bool is_reading;
 	bool is_sending;
 	bool is_ended; /* the peer will send no more */
@@ -60,7 +59,7 @@ struct conn {
 };
 
 /* Take over FD; the peer's references, too. NULL (FD closed) without memory. */
-struct conn *conn_new(struct loop *loop, int fd, const struct peer *peer, enum admission admission);
+struct conn *conn_new(struct loop *loop, int fd, struct peer *peer, enum admission admission);
 
 /* Serve what has arrived, as far as limits allow. */
 void conn_work(struct conn *conn);

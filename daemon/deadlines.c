@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/deadlines.h"
 
-#define EXPIRED_A_LOCK 64
-#define BEAT_MS        1000 /* broker_beat() wants a sign of life this often */
+#define EXPIRED_A_LOCK  64
+#define SECTIONS_A_TURN 64   /* then others have their turn */
+#define BEAT_MS         1000 /* broker_beat() wants a sign of life this often */
 
 static int64_t read_up_to(const struct server *server)
 {
@@ -17,22 +18,25 @@ static int64_t read_up_to(const struct server *server)
 	return least;
 }
 
-/* End what passed up to LIMIT_US; returns the next deadline. */
+/* End what passed up to LIMIT_US, as much as fits in a turn; returns the next deadline. */
 static int64_t expire(struct broker *broker, int64_t limit_us)
 {
 	struct section section;
 	int64_t next_us;
 	int n;
 
-	do {
+	for (int sections = 0; sections < SECTIONS_A_TURN; sections++) {
 		broker_enter(broker, &section);
 		for (n = 0; n < EXPIRED_A_LOCK && table_next_deadline(section.table) <= limit_us;
 			n++)
-			table_expire(section.table, section.now, 1, &section.change);
+			if (!table_expire(section.table, section.now, 1, &section.change))
+				break; /* the clock was set back by a stall: later */
 		next_us = table_next_deadline(section.table);
 		broker_arm(broker, next_us);
 		broker_leave(&section);
-	} while (n == EXPIRED_A_LOCK);
+		if (n < EXPIRED_A_LOCK)
+			break;
+	}
 	return next_us;
 }
 
@@ -68,6 +72,10 @@ void deadlines_check(struct deadlines *deadlines)
 	int64_t now_us;
 
 	broker_beat(server->broker, next_us != INT64_MAX);
+	if (next_us <= limit_us) {
+		loop_order(deadlines->loop, ORDER_DEADLINES);
+		return;
+	}
 	now_us = broker_time(server->broker).now_us;
 	if (deadlines->is_asking && limit_us >= deadlines->asked_us)
 		deadlines->is_asking = false;

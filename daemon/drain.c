@@ -43,7 +43,6 @@ static void answer(struct drain_wait *wait, struct table_time now, uint64_t acti
 		varlink_reply_begin(&conn->out);
 		message_encode_members(&drain_out, &reply, &conn->out);
 		varlink_reply_end(&conn->out, false);
-		loop_count(&conn->loop->stats.frames_sent, 1);
 	}
 	conn_finish_pending(conn);
 }

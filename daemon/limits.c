@@ -22,23 +22,23 @@ unsigned workers_for(int asked, const struct config *config)
 	return (unsigned)(n < AUTO_MAX ? n : AUTO_MAX);
 }
 
-int64_t connections_for(const struct config *config)
+int64_t files_for(const struct config *config)
 {
 	struct rlimit limit;
 	int64_t room;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return config->max_connections;
+		return 2 * config->max_connections;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur == RLIM_INFINITY)
-		return config->max_connections;
+		return INT64_MAX;
 	room = (int64_t)limit.rlim_cur - SPARE_FILES;
 	if (room < 1)
 		room = 1;
 	if (room >= config->max_connections)
-		return config->max_connections;
+		return room;
 	log_warning("the limit of %" PRIu64 " open files leaves room for %" PRId64
 		    " connections, not max_connections = %" PRId64,
 		(uint64_t)limit.rlim_cur, room, config->max_connections);

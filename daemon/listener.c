@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,22 +128,13 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address, const stru
 	const char *path = address->sun_path;
 	mode_t old_mask = umask(0177);
 	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address));
-	struct group *group;
 
 	umask(old_mask);
 	if (r < 0)
 		return fail(errno, message, size, "%s: %s", path, strerror(errno));
-	if (config->socket_group) {
-		group = getgrnam(config->socket_group);
-		if (!group)
-			return fail(EINVAL, message, size,
-				"socket_group: expected the name of a group of this system, not "
-				"\"%s\"",
-				config->socket_group);
-		if (chown(path, (uid_t)-1, group->gr_gid) < 0)
-			return fail(errno, message, size, "%s: giving it to the group %s: %s", path,
-				config->socket_group, strerror(errno));
-	}
+	if (config->socket_group && chown(path, (uid_t)-1, config->socket_gid) < 0)
+		return fail(errno, message, size, "%s: giving it to the group %s: %s", path,
+			config->socket_group, strerror(errno));
 	if (chmod(path, (mode_t)config->socket_mode) < 0 || listen(fd, SOMAXCONN) < 0)
 		return fail(errno, message, size, "%s: %s", path, strerror(errno));
 	return 0;
@@ -240,11 +230,12 @@ static void welcome(struct server *server, struct loop *loop, int fd)
 		close(fd);
 		return;
 	}
-	admission = peers_admit(server->peers, peer.uid, config, server->max_connections);
+	admission = peers_admit(server->peers, peer.uid, config, server_connection_cap(server));
 	if (admission != ADMITTED) {
 		atomic_fetch_add(&server->connections_refused, 1);
 		if (atomic_fetch_add(&server->refused_open, 1) >= REFUSED_MAX) {
 			atomic_fetch_sub(&server->refused_open, 1);
+			peer_deinit(&peer);
 			close(fd);
 			return;
 		}

@@ -43,6 +43,19 @@ void log_open(void)
 }
 
 /* Control characters could forge lines or steer a terminal: they are shown as \xNN. */
+/* UTF-8 of C1 controls (U+0080 on), and of what is invisible or turns the direction of the text:
+ * U+200B to U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+static bool is_treacherous(const unsigned char *at)
+{
+	if (at[0] == 0xc2)
+		return at[1] < 0xa0;
+	if (at[0] != 0xe2)
+		return false;
+	return (at[1] == 0x80 &&
+		       ((at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
+	       (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
+}
+
 static void escape(const char *from, char *to, size_t size)
 {
 	size_t used = 0;
@@ -50,7 +63,7 @@ static void escape(const char *from, char *to, size_t size)
 	for (; *from && used + 5 < size; from++) {
 		unsigned char c = (unsigned char)*from;
 
-		if (c >= 0x20 && c != 0x7f && !(c == 0xc2 && (unsigned char)from[1] < 0xa0))
+		if (c >= 0x20 && c != 0x7f && !is_treacherous((const unsigned char *)from))
 			to[used++] = (char)c;
 		else
 			used += (size_t)snprintf(to + used, size - used, "\\x%02x", c);

@@ -5,6 +5,9 @@
 #include "daemon/deadlines.h"
 #include "daemon/drain.h"
 #include "daemon/log.h"
+#include "daemon/monitor.h"
+#include "daemon/owners.h"
+#include "daemon/wait.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -29,12 +32,13 @@ void loop_order(struct loop *loop, unsigned orders)
 	uv_async_send(&loop->wake);
 }
 
-int loop_adopt(struct loop *loop, int fd, const struct peer *peer, enum admission admission)
+int loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admission)
 {
 	struct adoption *adoption = malloc(sizeof(*adoption));
 
 	if (!adoption) {
 		close(fd);
+		peer_deinit(peer);
 		server_leave(loop->server, peer->uid, admission);
 		return -ENOMEM;
 	}
@@ -44,6 +48,27 @@ int loop_adopt(struct loop *loop, int fd, const struct peer *peer, enum admissio
 	pthread_mutex_unlock(&loop->mailbox_lock);
 	uv_async_send(&loop->wake);
 	return 0;
+}
+
+void loop_leave_watch(struct loop *loop, struct list *link)
+{
+	pthread_mutex_lock(&loop->mailbox_lock);
+	list_append(&loop->idle_watches, link);
+	pthread_mutex_unlock(&loop->mailbox_lock);
+	uv_async_send(&loop->wake);
+}
+
+struct list *loop_take_watch(struct loop *loop)
+{
+	struct list *link = NULL;
+
+	pthread_mutex_lock(&loop->mailbox_lock);
+	if (!list_is_empty(&loop->idle_watches)) {
+		link = loop->idle_watches.next;
+		list_remove(link);
+	}
+	pthread_mutex_unlock(&loop->mailbox_lock);
+	return link;
 }
 
 static struct adoption *take_adoption(struct loop *loop)
@@ -83,12 +108,23 @@ static void adopt_all(struct loop *loop)
 	while ((adoption = take_adoption(loop))) {
 		if (loop->is_stopping ||
 			!conn_new(loop, adoption->fd, &adoption->peer, adoption->admission)) {
-			if (loop->is_stopping)
+			if (loop->is_stopping) {
 				close(adoption->fd);
+				peer_deinit(&adoption->peer);
+			}
 			server_leave(loop->server, adoption->peer.uid, adoption->admission);
 		}
 		free(adoption);
 	}
+}
+
+/* Leaving a lock section grants to those who wait. */
+static void pump(struct broker *broker)
+{
+	struct section section;
+
+	broker_enter(broker, &section);
+	broker_leave(&section);
 }
 
 /* uv_async coalesces: one call may stand for many sends, so everything is looked at. */
@@ -103,6 +139,12 @@ static void on_wake(uv_async_t *async)
 		drain_check(loop);
 	if (orders & ORDER_STOP)
 		stop(loop);
+	if (orders & ORDER_PUMP)
+		pump(loop->server->broker);
+	if (orders & ORDER_TAKE) {
+		waits_take_decided(loop);
+		monitors_take_events(loop);
+	}
 	if ((orders & ORDER_DEADLINES) && loop->deadlines)
 		deadlines_check(loop->deadlines);
 	if (orders & ORDER_TURN) {
@@ -110,6 +152,7 @@ static void on_wake(uv_async_t *async)
 		loop->turns_wanted = 2; /* this one polled before it was asked */
 		loop_spin(loop);
 	}
+	owners_reap(loop);
 	adopt_all(loop);
 }
 
@@ -254,7 +297,8 @@ char *loop_scratch(struct loop *loop, size_t size)
 static void init_lists(struct loop *loop)
 {
 	struct list *const lists[] = {&loop->mailbox, &loop->conns, &loop->dirty, &loop->backlog,
-		&loop->leaving, &loop->watched, &loop->drains};
+		&loop->leaving, &loop->watched, &loop->drains, &loop->idle_watches, &loop->watches,
+		&loop->waits, &loop->monitors};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		list_init(lists[i]);
@@ -264,7 +308,8 @@ int loop_init(struct loop *loop, struct server *server, unsigned index)
 {
 	uv_handle_t *const handles[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->prepare,
 		(uv_handle_t *)&loop->check, (uv_handle_t *)&loop->spin,
-		(uv_handle_t *)&loop->sweep, (uv_handle_t *)&loop->drain_timer};
+		(uv_handle_t *)&loop->sweep, (uv_handle_t *)&loop->drain_timer,
+		(uv_handle_t *)&loop->progress};
 	int r = uv_loop_init(&loop->uv);
 
 	if (r < 0)
@@ -282,6 +327,8 @@ int loop_init(struct loop *loop, struct server *server, unsigned index)
 	uv_idle_init(&loop->uv, &loop->spin);
 	uv_timer_init(&loop->uv, &loop->sweep);
 	uv_timer_init(&loop->uv, &loop->drain_timer);
+	uv_timer_init(&loop->uv, &loop->progress);
+	inbox_init(&loop->inbox, index);
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
 		handles[i]->data = loop;
 	uv_prepare_start(&loop->prepare, on_prepare);
@@ -298,6 +345,7 @@ static void close_handle(uv_handle_t *handle, void *context)
 
 void loop_deinit(struct loop *loop)
 {
+	owners_reap_all(loop);
 	uv_walk(&loop->uv, close_handle, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	uv_loop_close(&loop->uv);

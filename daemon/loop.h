@@ -9,6 +9,7 @@
 #ifndef USHER_DAEMON_LOOP_H
 #define USHER_DAEMON_LOOP_H
 
+#include "daemon/core/events.h"
 #include "daemon/core/list.h"
 #include "daemon/core/stats.h"
 #include "daemon/ids.h"
@@ -25,6 +26,8 @@ enum loop_order {
 	ORDER_DRAIN = 4,      /* a drain is over or taken back */
 	ORDER_TURN = 8,       /* make a whole turn and say so */
 	ORDER_DEADLINES = 16, /* to the first loop: deadlines or other loops' turns have moved */
+	ORDER_TAKE = 32,      /* take decided waiters and events from the table */
+	ORDER_PUMP = 64,      /* go on granting to waiters */
 };
 
 /* Written by the loop's thread, read by any. */
@@ -55,6 +58,8 @@ struct loop {
 	atomic_uint orders;
 	pthread_mutex_t mailbox_lock; /* a leaf */
 	struct list mailbox;          /* adoption.link */
+	struct list idle_watches;     /* watch.link: of processes that own nothing any more */
+	struct list watches;          /* watch.all_link; the loop's own */
 
 	uv_prepare_t prepare;
 	uv_check_t check;
@@ -62,12 +67,17 @@ struct loop {
 	uv_timer_t sweep;
 	uv_timer_t drain_timer;
 
-	struct list conns;   /* conn.link */
-	struct list dirty;   /* conn.dirty_link: output gathered in this turn */
-	struct list backlog; /* conn.backlog_link: frames or a stream to go on with */
-	struct list leaving; /* conn.link: closed, their sessions are being ended */
-	struct list watched; /* conn.watch_link: a frame begun or output unsent */
-	struct list drains;  /* drain_wait.link: calls of Drain that wait */
+	struct list conns;    /* conn.link */
+	struct list dirty;    /* conn.dirty_link: output gathered in this turn */
+	struct list backlog;  /* conn.backlog_link: frames or a stream to go on with */
+	struct list leaving;  /* conn.link: closed, their sessions are being ended */
+	struct list watched;  /* conn.watch_link: a frame begun or output unsent */
+	struct list drains;   /* drain_wait.link: calls of Drain that wait */
+	struct list waits;    /* create_wait.link: calls of Create that wait, with "more" */
+	struct list monitors; /* monitor.link: calls of Monitor */
+	struct inbox inbox;
+	struct event_reader reader; /* while there are monitors */
+	uv_timer_t progress;        /* for those who wait with "more" */
 	bool is_stopping;
 
 	int64_t turn_began_us;    /* table clock, before polling */
@@ -96,9 +106,13 @@ int loop_start(struct loop *loop);
 /* Any thread. */
 void loop_order(struct loop *loop, unsigned orders);
 
-/* Give an accepted socket to a loop. IS_REFUSED: its first call is answered with
- * TooManyConnections. Closes FD and returns -ENOMEM if it cannot. Any thread. */
-int loop_adopt(struct loop *loop, int fd, const struct peer *peer, enum admission admission);
+/* Give an accepted socket and the references of PEER to a loop. If not ADMITTED, its first call is
+ * answered with TooManyConnections. Gives all up and returns -ENOMEM if it cannot. Any thread. */
+int loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admission);
+
+/* Hand a watch (watch.link) of this loop's over to it, to be reaped. Any thread. */
+void loop_leave_watch(struct loop *loop, struct list *link);
+struct list *loop_take_watch(struct loop *loop); /* NULL: none */
 
 /* Keep the loop from blocking in its next poll. */
 void loop_spin(struct loop *loop);

@@ -6,6 +6,7 @@
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/owners.h"
 #include "daemon/session_log.h"
 #include "daemon/signals.h"
 #include "version.h"
@@ -49,6 +50,28 @@ static void on_ended(void *context, const struct session *session)
 	log_session_ended(session);
 }
 
+static void on_process_idle(void *context, struct process *process)
+{
+	(void)context;
+	owners_free(process);
+}
+
+static void on_ring(void *context, uint64_t loops)
+{
+	struct server *server = context;
+
+	for (unsigned i = 0; i < server->n_loops; i++)
+		if (loops >> i & 1)
+			loop_order(&server->loops[i], ORDER_TAKE);
+}
+
+static void on_pump(void *context)
+{
+	struct server *server = context;
+
+	loop_order(&server->loops[0], ORDER_PUMP);
+}
+
 static int load_config(struct daemon *d)
 {
 	d->config_path = d->options.config ? strdup(d->options.config) : config_default_path();
@@ -65,13 +88,24 @@ static int load_config(struct daemon *d)
 
 static int make_server(struct daemon *d)
 {
-	static const struct broker_hooks hooks = {on_deadline_moved, on_drain_changed, on_ended};
+	static const struct broker_hooks hooks = {
+		.deadline_moved = on_deadline_moved,
+		.drain_changed = on_drain_changed,
+		.ended = on_ended,
+		.process_idle = on_process_idle,
+		.ring = on_ring,
+		.pump = on_pump,
+	};
 	struct server *server = &d->server;
+	int r;
 
 	pthread_mutex_init(&server->config_lock, NULL);
 	atomic_store(&server->last_reload_ok, true);
 	server->n_loops = workers_for(d->options.workers, server->config);
-	server->max_connections = connections_for(server->config);
+	server->max_files = files_for(server->config);
+	server->max_connections = server->max_files < server->config->max_connections
+					  ? server->max_files
+					  : server->config->max_connections;
 	server->peers = peers_new();
 	server->metrics_base = metrics_base_new();
 	server->broker = broker_new((uint32_t)server->config->history, &hooks, server);
@@ -81,13 +115,13 @@ static int make_server(struct daemon *d)
 	broker_report_ends(server->broker, server->config->log_sessions == LOG_SESSIONS_ALL);
 	server->started_wall_us = broker_time(server->broker).wall_us;
 	for (unsigned i = 0; i < server->n_loops; i++) {
-		int r = loop_init(&server->loops[i], server, i);
-
+		r = loop_init(&server->loops[i], server, i);
 		if (r < 0)
 			return r;
 	}
 	server->loops[0].deadlines = &d->deadlines;
-	return server_apply_pools(server, server->config);
+	r = signals_init(&d->signals, &server->loops[0]); /* before anybody can connect */
+	return r < 0 ? r : server_apply_pools(server, server->config);
 }
 
 static int make_sockets(struct daemon *d)
@@ -117,8 +151,6 @@ static int serve(struct daemon *d)
 	int r = deadlines_init(&d->deadlines, first);
 
 	if (r == 0)
-		r = signals_init(&d->signals, first);
-	if (r == 0)
 		r = listeners_start(&d->listeners, first);
 	for (unsigned i = 1; r == 0 && i < d->server.n_loops; i++)
 		r = loop_start(&d->server.loops[i]);
@@ -131,6 +163,7 @@ static int serve(struct daemon *d)
 								: "the sockets passed to it",
 		d->server.n_loops);
 	loop_run(first);
+	signals_block();
 	notify_stopping();
 	for (unsigned i = 1; i < d->server.n_loops; i++)
 		pthread_join(d->server.loops[i].thread, NULL);

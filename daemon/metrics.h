@@ -9,8 +9,9 @@
 #include <pthread.h>
 
 struct distributions {
-	struct histogram_copy creation_ns; /* Create: frame read to reply written */
-	struct histogram_copy duration_ns; /* sessions: created to ended */
+	struct histogram_copy creation_ns;   /* Create: frame read to reply written */
+	struct histogram_copy duration_ns;   /* sessions: created to ended */
+	struct histogram_copy queue_wait_ns; /* waits: queued to granted */
 	struct histogram_copy lock_wait_ns;
 	struct histogram_copy lock_hold_ns;
 	struct histogram_copy lag_ns; /* loops: poll returned to next poll */

@@ -18,6 +18,8 @@ union any_call {
 	struct update_call update;
 	struct release_call release;
 	struct attach_call attach;
+	struct cancel_call cancel;
+	struct monitor_call monitor;
 	struct get_call get;
 	struct list_call list;
 	struct history_call history;
@@ -52,6 +54,14 @@ void refuse_parameter(struct request *request, const char *parameter, const char
 	varlink_invalid_parameter(request->out, &fault);
 }
 
+void refuse_files(struct request *request)
+{
+	struct connections_error error = {
+		.limit = request->conn->loop->server->max_files, .scope = 0};
+
+	refuse(request, STATUS_TOO_MANY_CONNECTIONS, &too_many_connections_error, &error);
+}
+
 void fail_request(struct request *request)
 {
 	conn_close(request->conn, "out of memory");
@@ -60,7 +70,7 @@ void fail_request(struct request *request)
 void log_admin(struct request *request, const char *pool, struct message_text reason,
 	const char *format, ...)
 {
-	char actor[ACTOR_SIZE], what[256];
+	char actor[ACTOR_SIZE], what[640];
 	struct log_field fields[] = {
 		{LOG_MESSAGE_ID, LOG_ID_ADMIN}, {LOG_USHER_ACTOR, actor}, {LOG_USHER_POOL, pool}};
 	va_list args;
@@ -69,8 +79,10 @@ void log_admin(struct request *request, const char *pool, struct message_text re
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	log_entry(LOG_NOTICE, fields, 3, "%s %s%s%.*s", actor, what, reason.text ? ": " : "",
-		(int)reason.length, reason.text ? reason.text : "");
+	/* What users do to their own sessions is not what an administrator looks for. */
+	log_entry(request->conn->owner.peer.is_admin ? LOG_NOTICE : LOG_INFO, fields, 3,
+		"%s %s%s%.*s", actor, what, reason.text ? ": " : "", (int)reason.length,
+		reason.text ? reason.text : "");
 }
 
 /* Strings with escapes are decoded into the loop's scratch; most calls have none. */
@@ -131,10 +143,12 @@ static const struct operation renew_operation = {&renew_in, handle_renew, false}
 static const struct operation update_operation = {&update_in, handle_update, false};
 static const struct operation release_operation = {&release_in, handle_release, false};
 static const struct operation attach_operation = {&attach_in, handle_attach, false};
+static const struct operation cancel_operation = {&cancel_in, handle_cancel, false};
 static const struct operation get_operation = {&get_in, handle_get, false};
 static const struct operation list_operation = {&list_in, handle_list, false};
 static const struct operation history_operation = {&history_in, handle_history, false};
 static const struct operation revoke_operation = {&revoke_in, handle_revoke, false};
+static const struct operation monitor_operation = {&monitor_in, handle_monitor, false};
 static const struct operation get_metrics_operation = {&get_metrics_in, handle_get_metrics, false};
 static const struct operation reset_metrics_operation = {
 	&reset_metrics_in, handle_reset_metrics, true};
@@ -153,10 +167,12 @@ static const struct varlink_method methods[] = {
 	{"Update", run_operation, &update_operation},
 	{"Release", run_operation, &release_operation},
 	{"Attach", run_operation, &attach_operation},
+	{"Cancel", run_operation, &cancel_operation},
 	{"Get", run_operation, &get_operation},
 	{"List", run_operation, &list_operation},
 	{"History", run_operation, &history_operation},
 	{"Revoke", run_operation, &revoke_operation},
+	{"Monitor", run_operation, &monitor_operation},
 	{"GetMetrics", run_operation, &get_metrics_operation},
 	{"ResetMetrics", run_operation, &reset_metrics_operation},
 	{"ListPools", run_operation, &list_pools_operation},

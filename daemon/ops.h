@@ -40,6 +40,9 @@ void refuse(struct request *request, int status, const struct message *table, co
 /* InvalidParameter. */
 void refuse_parameter(struct request *request, const char *parameter, const char *expected);
 
+/* TooManyConnections: there are no descriptors for what the call needs. */
+void refuse_files(struct request *request);
+
 /* The memory for an answer is missing: the connection ends. */
 void fail_request(struct request *request);
 
@@ -47,18 +50,22 @@ void fail_request(struct request *request);
 void log_admin(struct request *request, const char *pool, struct message_text reason,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* ops_session.c */
+/* ops_create.c */
 void handle_create(struct request *request, const void *in);
+/* ops_session.c */
 void handle_start(struct request *request, const void *in);
 void handle_renew(struct request *request, const void *in);
 void handle_update(struct request *request, const void *in);
 void handle_release(struct request *request, const void *in);
 void handle_attach(struct request *request, const void *in);
+void handle_cancel(struct request *request, const void *in);
 void handle_revoke(struct request *request, const void *in);
 /* ops_query.c */
 void handle_get(struct request *request, const void *in);
 void handle_list(struct request *request, const void *in);
 void handle_history(struct request *request, const void *in);
+/* monitor.c */
+void handle_monitor(struct request *request, const void *in);
 /* ops_metrics.c */
 void handle_get_metrics(struct request *request, const void *in);
 void handle_reset_metrics(struct request *request, const void *in);

@@ -58,6 +58,7 @@ void handle_list_pools(struct request *request, const void *in)
 {
 	struct list_pools_reply out = {.pools = {NULL, 0, true}};
 	struct pool_message *messages;
+	struct pool_texts *texts;
 	struct pool_views pools;
 
 	(void)in;
@@ -66,15 +67,17 @@ void handle_list_pools(struct request *request, const void *in)
 		return;
 	}
 	messages = calloc(pools.count ? pools.count : 1, sizeof(*messages));
-	if (messages) {
+	texts = calloc(pools.count ? pools.count : 1, sizeof(*texts));
+	if (messages && texts) {
 		for (size_t i = 0; i < pools.count; i++)
-			pool_to_message(&pools.views[i], &messages[i]);
+			pool_to_message(&pools.views[i], &texts[i], &messages[i]);
 		out.pools.items = messages;
 		out.pools.count = pools.count;
 		reply(request, &list_pools_out, &out);
 	} else {
 		fail_request(request);
 	}
+	free(texts);
 	free(messages);
 	deinit_pool_views(&pools);
 }
@@ -97,6 +100,28 @@ static void merge_settings(const struct set_pool_call *call, struct pool_setting
 		settings->on_timeout = (enum timeout_policy)call->on_timeout;
 }
 
+static void merge(int64_t given, int64_t *setting)
+{
+	if (given != MESSAGE_ABSENT)
+		*setting = given;
+}
+
+static void merge_queue_settings(const struct set_pool_call *call, struct pool_settings *settings)
+{
+	if (call->max_waiters != MESSAGE_ABSENT)
+		settings->max_waiters = (uint32_t)call->max_waiters;
+	merge(call->per_uid_waiters, &settings->per_uid_waiters);
+	merge(call->per_uid_limit, &settings->quotas[BY_UID]);
+	merge(call->per_process_limit, &settings->quotas[BY_PROCESS]);
+	merge(call->per_label_limit, &settings->quotas[BY_LABEL]);
+	merge(call->age_step_ms, &settings->age_step_ms);
+	merge(call->starve_after_ms, &settings->starve_after_ms);
+	if (call->fair_by >= 0)
+		settings->fair_by = (enum dimension)call->fair_by;
+	if (call->enforce >= 0)
+		settings->enforce = call->enforce;
+}
+
 static const char *wrong_settings(const struct set_pool_call *call, const struct pool_settings *s)
 {
 	if (call->default_timeout_ms == 0)
@@ -105,9 +130,35 @@ static const char *wrong_settings(const struct set_pool_call *call, const struct
 		return "max_timeout_ms";
 	if (call->max_duration_ms == 0)
 		return "max_duration_ms";
+	if (call->starve_after_ms == 0)
+		return "starve_after_ms";
 	if (s->max_timeout_ms >= 0 && s->default_timeout_ms > s->max_timeout_ms)
 		return "default_timeout_ms";
 	return NULL;
+}
+
+/* A quota of 0 would be a pool for nobody: that is what allow is for. */
+static const char *wrong_quota(const struct set_pool_call *call)
+{
+	if (call->per_uid_limit == 0)
+		return "per_uid_limit";
+	if (call->per_process_limit == 0)
+		return "per_process_limit";
+	return call->per_label_limit == 0 ? "per_label_limit" : NULL;
+}
+
+/* True if a setting is wrong: then a reply has been written. */
+static bool refuse_wrong(
+	struct request *request, const struct set_pool_call *call, const struct pool_settings *s)
+{
+	const char *wrong = wrong_settings(call, s);
+
+	if (wrong)
+		refuse_parameter(request, wrong,
+			"at least 1 ms, or -1 for none; default_timeout_ms at most max_timeout_ms");
+	else if (wrong_quota(call))
+		refuse_parameter(request, wrong_quota(call), "at least 1, or -1 for none");
+	return wrong || wrong_quota(call);
 }
 
 static int present_settings(
@@ -123,6 +174,7 @@ static int present_settings(
 	*ret = pool_settings_builtin;
 	if (r == 0) {
 		*ret = view.settings;
+		allow_list_ref(ret->allow);
 		pool_view_deinit(&view);
 	}
 	return r;
@@ -131,6 +183,7 @@ static int present_settings(
 static void reply_pool(struct request *request, struct message_text name)
 {
 	struct pool_message message;
+	struct pool_texts texts;
 	struct pool_view view;
 	struct section section;
 	int r;
@@ -142,7 +195,7 @@ static void reply_pool(struct request *request, struct message_text name)
 		refuse(request, r, &no_such_pool_error, &(struct pool_error){name});
 		return;
 	}
-	pool_to_message(&view, &message);
+	pool_to_message(&view, &texts, &message);
 	reply(request, &set_pool_out, &(struct set_pool_reply){&message});
 	pool_view_deinit(&view);
 }
@@ -152,7 +205,7 @@ static void put_pool_in_force(struct request *request, struct pool *fresh)
 	struct section section;
 
 	broker_enter(request->broker, &section);
-	table_set_pool(section.table, fresh, &section.change);
+	table_set_pool(section.table, fresh, section.now, &section.change);
 	broker_leave(&section);
 	server_update_frame_limit(request->conn->loop->server);
 }
@@ -162,7 +215,6 @@ void handle_set_pool(struct request *request, const void *in)
 	const struct set_pool_call *call = in;
 	struct message_text none = {NULL, 0};
 	struct pool_settings settings;
-	const char *wrong;
 	struct pool *fresh;
 
 	if (!request->conn->loop->config->runtime_changes) {
@@ -176,20 +228,20 @@ void handle_set_pool(struct request *request, const void *in)
 	}
 	present_settings(request, call->pool, &settings);
 	merge_settings(call, &settings);
-	wrong = wrong_settings(call, &settings);
-	if (wrong) {
-		refuse_parameter(request, wrong,
-			"at least 1 ms, or -1 for none; default_timeout_ms at most max_timeout_ms");
+	merge_queue_settings(call, &settings);
+	if (refuse_wrong(request, call, &settings)) {
+		allow_list_unref(settings.allow);
 		return;
 	}
 	fresh = pool_new(call->pool.text, call->pool.length, &settings, POOL_RUNTIME);
+	allow_list_unref(settings.allow);
 	if (!fresh) {
 		fail_request(request);
 		return;
 	}
 	put_pool_in_force(request, fresh);
-	log_admin(request, NULL, none, "set pool %.*s: limit %" PRIu32, (int)call->pool.length,
-		call->pool.text, settings.limit);
+	log_admin(request, NULL, none, "set a pool: %.*s", (int)request->call->parameters.length,
+		request->call->parameters.text);
 	reply_pool(request, call->pool);
 }
 
@@ -206,6 +258,7 @@ void handle_pause(struct request *request, const void *in)
 {
 	const struct pause_call *call = in;
 	int64_t for_us = call->for_ms == MESSAGE_ABSENT ? INT64_MAX : call->for_ms * 1000;
+	struct message_text none = {NULL, 0}; /* it is among the parameters */
 	struct text *reason = NULL;
 	struct section section;
 	int r;
@@ -226,9 +279,8 @@ void handle_pause(struct request *request, const void *in)
 		refuse_pool(request, call->pool);
 		return;
 	}
-	log_admin(request, NULL, call->reason, "paused %.*s",
-		call->pool.text ? (int)call->pool.length : 9,
-		call->pool.text ? call->pool.text : "all pools");
+	log_admin(request, NULL, none, "paused %s: %.*s", call->pool.text ? "a pool" : "all pools",
+		(int)request->call->parameters.length, request->call->parameters.text);
 	reply(request, &pause_out, NULL);
 }
 
@@ -240,7 +292,8 @@ void handle_resume(struct request *request, const void *in)
 	int r;
 
 	broker_enter(request->broker, &section);
-	r = table_resume(section.table, call->pool.text, call->pool.length, &section.change);
+	r = table_resume(
+		section.table, call->pool.text, call->pool.length, section.now, &section.change);
 	broker_leave(&section);
 	if (r) {
 		refuse_pool(request, call->pool);

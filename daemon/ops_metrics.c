@@ -83,15 +83,23 @@ static void fetch_distributions(struct server *server, struct distributions *ret
 	histogram_copy_add(&ret->lock_hold_ns, &stats->hold_ns);
 }
 
-static void subtract_base(struct metrics_base *base, struct distributions *d)
+/* Taken before the distributions themselves: they only grow, so what is subtracted is never more.
+ */
+static void copy_base(struct metrics_base *base, struct distributions *ret)
 {
 	pthread_mutex_lock(&base->lock);
-	histogram_copy_subtract(&d->creation_ns, &base->at_reset.creation_ns);
-	histogram_copy_subtract(&d->duration_ns, &base->at_reset.duration_ns);
-	histogram_copy_subtract(&d->lock_wait_ns, &base->at_reset.lock_wait_ns);
-	histogram_copy_subtract(&d->lock_hold_ns, &base->at_reset.lock_hold_ns);
-	histogram_copy_subtract(&d->lag_ns, &base->at_reset.lag_ns);
+	*ret = base->at_reset;
 	pthread_mutex_unlock(&base->lock);
+}
+
+static void subtract_base(const struct distributions *base, struct distributions *d)
+{
+	histogram_copy_subtract(&d->creation_ns, &base->creation_ns);
+	histogram_copy_subtract(&d->duration_ns, &base->duration_ns);
+	histogram_copy_subtract(&d->queue_wait_ns, &base->queue_wait_ns);
+	histogram_copy_subtract(&d->lock_wait_ns, &base->lock_wait_ns);
+	histogram_copy_subtract(&d->lock_hold_ns, &base->lock_hold_ns);
+	histogram_copy_subtract(&d->lag_ns, &base->lag_ns);
 }
 
 /* ---- totals ---- */
@@ -111,7 +119,14 @@ static void fill_totals(const struct counters *counters, struct totals_message *
 		.rejected_creation_error = (int64_t)counters->rejected[REJECTED_CREATION_ERROR],
 		.rejected_shutdown = (int64_t)counters->rejected[REJECTED_SHUTDOWN],
 		.rejected_paused = (int64_t)counters->rejected[REJECTED_PAUSED],
+		.rejected_quota = (int64_t)counters->rejected[REJECTED_QUOTA],
+		.rejected_queue_full = (int64_t)counters->rejected[REJECTED_QUEUE_FULL],
+		.rejected_wait_timeout = (int64_t)counters->rejected[REJECTED_WAIT_TIMEOUT],
 		.rejected_invalid = (int64_t)counters->rejected[REJECTED_INVALID],
+		.queued = (int64_t)counters->queued,
+		.wait_cancelled = (int64_t)counters->cancelled_waits,
+		.shadow_capacity = (int64_t)counters->shadow_capacity,
+		.shadow_quota = (int64_t)counters->shadow_quota,
 	};
 }
 
@@ -121,7 +136,9 @@ static void fill_totals(const struct counters *counters, struct totals_message *
 struct pool_part {
 	struct pool_view view;
 	struct histogram_copy durations;
-	struct histogram_room room;
+	struct histogram_copy queue_wait;
+	struct histogram_room duration_room;
+	struct histogram_room wait_room;
 	struct totals_message totals;
 };
 
@@ -137,6 +154,15 @@ static void deinit_parts(struct pool_parts *pools)
 		pool_view_deinit(&pools->parts[i].view);
 	free(pools->parts);
 	free(pools->messages);
+}
+
+static void copy_histograms(
+	const struct table *table, const char *name, size_t length, struct pool_part *part)
+{
+	const struct pool *pool = table_find_pool(table, name, length);
+
+	histogram_copy_add(&part->durations, &pool->durations);
+	histogram_copy_add(&part->queue_wait, &pool->queue_wait);
 }
 
 /* Up to POOLS_A_LOCK pools after the last one. Returns how many came, or -1 without memory. */
@@ -157,9 +183,8 @@ static int fetch_more_pools(struct broker *broker, struct pool_parts *pools)
 	n = table_view_pools(section.table, pools->count ? larger[-1].view.name->bytes : NULL,
 		section.now, views, POOLS_A_LOCK);
 	for (size_t i = 0; i < n; i++)
-		histogram_copy_add(
-			&larger[i].durations, table_pool_durations(section.table,
-						      views[i].name->bytes, views[i].name->length));
+		copy_histograms(
+			section.table, views[i].name->bytes, views[i].name->length, &larger[i]);
 	broker_leave(&section);
 	for (size_t i = 0; i < n; i++)
 		larger[i].view = views[i];
@@ -180,8 +205,7 @@ static int fetch_one_pool(struct broker *broker, struct message_text name, struc
 	r = table_view_pool(
 		section.table, name.text, name.length, section.now, &pools->parts->view);
 	if (r == 0)
-		histogram_copy_add(&pools->parts->durations,
-			table_pool_durations(section.table, name.text, name.length));
+		copy_histograms(section.table, name.text, name.length, pools->parts);
 	broker_leave(&section);
 	pools->count = r == 0;
 	return r;
@@ -210,18 +234,22 @@ static void fill_pool(struct pool_part *part, struct pool_metrics_message *ret)
 	const struct pool_view *view = &part->view;
 
 	fill_totals(&view->counters, &part->totals);
-	fill_histogram(&part->durations, &part->room);
-	part->totals.session_duration = &part->room.message;
+	fill_histogram(&part->durations, &part->duration_room);
+	fill_histogram(&part->queue_wait, &part->wait_room);
+	part->totals.session_duration = &part->duration_room.message;
+	part->totals.queue_wait = &part->wait_room.message;
 	*ret = (struct pool_metrics_message){
 		.pool = message_from_text(view->name),
 		.limit = view->settings.limit,
 		.active_sessions = (int64_t)view->active,
+		.waiting_sessions = (int64_t)view->waiting,
 		.used_units = (int64_t)view->used_units,
 		.over = (int64_t)view->over,
 		.overdue = (int64_t)view->overdue,
 		.paused = view->is_paused,
 		.current_metadata_bytes = (int64_t)view->metadata_bytes,
 		.oldest_hold_ms = age_in_ms(view->oldest_age_us),
+		.oldest_wait_ms = age_in_ms(view->oldest_wait_us),
 		.totals = &part->totals,
 	};
 }
@@ -241,7 +269,7 @@ static int fill_pools(struct pool_parts *pools)
 /* What the table says, with the sums counted anew to the same instant, and the durations of then.
  */
 static void fetch_table(struct broker *broker, struct table_metrics *ret, struct audit *audit,
-	struct histogram_copy *durations)
+	struct distributions *all)
 {
 	struct section section;
 	bool is_done;
@@ -256,8 +284,10 @@ static void fetch_table(struct broker *broker, struct table_metrics *ret, struct
 		broker_enter(broker, &section);
 	}
 	table_metrics(section.table, section.now, ret);
-	if (durations)
-		histogram_copy_add(durations, table_durations(section.table));
+	if (all) {
+		histogram_copy_add(&all->duration_ns, table_durations(section.table));
+		histogram_copy_add(&all->queue_wait_ns, table_queue_waits(section.table));
+	}
 	table_audit_end(audit);
 	broker_leave(&section);
 }
@@ -322,12 +352,17 @@ static void fill_counters(
 		.sessions_rejected_creation_error = counted.rejected_creation_error,
 		.sessions_rejected_shutdown = counted.rejected_shutdown,
 		.sessions_rejected_paused = counted.rejected_paused,
+		.sessions_rejected_quota = counted.rejected_quota,
+		.sessions_rejected_queue_full = counted.rejected_queue_full,
+		.sessions_rejected_wait_timeout = counted.rejected_wait_timeout,
 		.sessions_rejected_invalid = counted.rejected_invalid,
 		.shutdown_requested = metrics->is_draining,
+		.waiting_sessions = (int64_t)metrics->waiting,
 		.used_units = (int64_t)metrics->used_units,
 		.over = (int64_t)metrics->over,
 		.overdue = (int64_t)metrics->overdue,
 		.oldest_hold_ms = age_in_ms(metrics->oldest_age_us),
+		.oldest_wait_ms = age_in_ms(metrics->oldest_wait_us),
 	};
 }
 
@@ -338,6 +373,8 @@ static void fill_server(struct server *server, struct metrics_message *out)
 	out->lock_acquisitions = (int64_t)atomic_load(&stats->acquisitions);
 	out->lock_contended = (int64_t)atomic_load(&stats->contended);
 	out->connections_refused = (int64_t)atomic_load(&server->connections_refused);
+	out->watched_processes = atomic_load(&server->watches);
+	out->watchers = atomic_load(&server->watchers);
 	out->last_reload_ok = atomic_load(&server->last_reload_ok);
 	out->started_at = server->started_wall_us;
 	out->version = message_cstring(USHER_VERSION);
@@ -346,10 +383,11 @@ static void fill_server(struct server *server, struct metrics_message *out)
 
 /* Everything a reply points into; large, so on the heap. */
 struct report {
+	struct distributions base;
 	struct distributions all;
 	struct distributions since_reset;
-	struct histogram_room creation, duration, lock_wait, lock_hold, lag, all_creation,
-		all_duration;
+	struct histogram_room creation, duration, queue_wait, lock_wait, lock_hold, lag,
+		all_creation, all_duration, all_queue_wait;
 	struct totals_message totals;
 	struct metrics_message metrics;
 };
@@ -358,18 +396,22 @@ static void fill_distributions(struct report *report)
 {
 	fill_histogram(&report->since_reset.creation_ns, &report->creation);
 	fill_histogram(&report->since_reset.duration_ns, &report->duration);
+	fill_histogram(&report->since_reset.queue_wait_ns, &report->queue_wait);
 	fill_histogram(&report->since_reset.lock_wait_ns, &report->lock_wait);
 	fill_histogram(&report->since_reset.lock_hold_ns, &report->lock_hold);
 	fill_histogram(&report->since_reset.lag_ns, &report->lag);
 	fill_histogram(&report->all.creation_ns, &report->all_creation);
 	fill_histogram(&report->all.duration_ns, &report->all_duration);
+	fill_histogram(&report->all.queue_wait_ns, &report->all_queue_wait);
 	report->metrics.creation_latency = &report->creation.message;
 	report->metrics.session_duration = &report->duration.message;
+	report->metrics.queue_wait = &report->queue_wait.message;
 	report->metrics.lock_wait = &report->lock_wait.message;
 	report->metrics.lock_hold = &report->lock_hold.message;
 	report->metrics.loop_lag = &report->lag.message;
 	report->totals.creation_latency = &report->all_creation.message;
 	report->totals.session_duration = &report->all_duration.message;
+	report->totals.queue_wait = &report->all_queue_wait.message;
 	report->metrics.totals = &report->totals;
 }
 
@@ -378,10 +420,11 @@ static void fill_report(struct server *server, struct report *report)
 	struct table_metrics metrics;
 	struct audit audit;
 
-	fetch_table(server->broker, &metrics, &audit, &report->all.duration_ns);
+	copy_base(server->metrics_base, &report->base);
+	fetch_table(server->broker, &metrics, &audit, &report->all);
 	fetch_distributions(server, &report->all);
 	report->since_reset = report->all;
-	subtract_base(server->metrics_base, &report->since_reset);
+	subtract_base(&report->base, &report->since_reset);
 	fill_counters(&metrics, &audit, &report->metrics);
 	fill_rates(&metrics.counted, &report->since_reset.duration_ns, &report->metrics);
 	fill_server(server, &report->metrics);
@@ -427,6 +470,7 @@ void handle_reset_metrics(struct request *request, const void *in)
 	broker_enter(request->broker, &section);
 	table_reset_metrics(section.table);
 	histogram_copy_add(&now->duration_ns, table_durations(section.table));
+	histogram_copy_add(&now->queue_wait_ns, table_queue_waits(section.table));
 	broker_leave(&section);
 	fetch_distributions(server, now);
 	pthread_mutex_lock(&server->metrics_base->lock);

@@ -13,20 +13,38 @@ int64_t message_wall(int64_t wall_us)
 	return wall_us ? wall_us : MESSAGE_ABSENT;
 }
 
-static int64_t pid_or_absent(int32_t pid)
+struct process_message process_of(const struct identity *identity)
 {
-	return pid == SESSION_PID_UNKNOWN ? MESSAGE_ABSENT : pid;
+	struct process_message message = {.pid = MESSAGE_ABSENT};
+
+	if (!identity || identity->pid == IDENTITY_PID_UNKNOWN)
+		return message;
+	message.pid = identity->pid;
+	message.comm = message_cstring(identity->comm[0] ? identity->comm : NULL);
+	message.systemd_unit = message_from_text(identity->systemd_unit);
+	return message;
 }
 
-static struct message_text comm_or_absent(const char *comm)
-{
-	return message_cstring(comm[0] ? comm : NULL);
-}
-
-static struct message_numbers slots_of(const struct session *session)
+/* Those of one that waits are not its own yet: another thread may be writing them. */
+static struct message_numbers slots_of(const struct session_view *view)
 {
 	return (struct message_numbers){
-		.values = session->slots, .count = session->units, .is_present = true};
+		.values = view->session->slots,
+		.count = view->has_slots ? view->session->units : 0,
+		.is_present = true,
+	};
+}
+
+static struct message_text label_of(const struct session_view *view)
+{
+	return message_from_text(view->is_visible ? view->session->label : NULL);
+}
+
+static const struct queued_message *queued_of(
+	const struct session_view *view, struct view_texts *texts)
+{
+	texts->queued = (struct queued_message){(int64_t)view->position, (int64_t)view->waiting};
+	return view->position ? &texts->queued : NULL;
 }
 
 /* Rounded up: what is left is never said to be nothing while there is some. */
@@ -39,6 +57,7 @@ void session_to_message(
 	const struct session_view *view, struct view_texts *texts, struct session_message *ret)
 {
 	const struct session *session = view->session;
+	struct process_message process = process_of(view->identity);
 
 	id_format_session(session->id, texts->session_id);
 	*ret = (struct session_message){
@@ -46,16 +65,18 @@ void session_to_message(
 		.request_id = message_cstring(session->request_id),
 		.pool = message_from_text(session->pool_name),
 		.state = (int)view->state,
-		.slots = slots_of(session),
+		.slots = slots_of(view),
 		.units = session->units,
-		.fence = (int64_t)session->fence,
-		.label = message_cstring(view->is_visible ? session->label : NULL),
+		.fence = view->has_slots ? (int64_t)view->fence : MESSAGE_ABSENT,
+		.priority = session->priority,
+		.queued = queued_of(view, texts),
+		.label = label_of(view),
 		.owner = (int)view->owner_kind,
 		.uid = view->uid,
-		.pid = pid_or_absent(view->pid),
-		.comm = comm_or_absent(view->comm),
-		.systemd_unit = message_from_text(view->systemd_unit),
-		.created_at = session->created_wall_us,
+		.pid = process.pid,
+		.comm = process.comm,
+		.systemd_unit = process.systemd_unit,
+		.created_at = view->created_wall_us,
 		.started_at = message_wall(view->started_wall_us),
 		.expires_at = message_wall(view->expires_wall_us),
 		.remaining_ms =
@@ -72,6 +93,7 @@ void ended_to_message(
 	const struct session_view *view, struct view_texts *texts, struct ended_message *ret)
 {
 	const struct session *session = view->session;
+	struct process_message process = process_of(view->identity);
 
 	id_format_session(session->id, texts->session_id);
 	*ret = (struct ended_message){
@@ -79,15 +101,15 @@ void ended_to_message(
 		.request_id = message_cstring(session->request_id),
 		.pool = message_from_text(session->pool_name),
 		.outcome = (int)view->outcome,
-		.slots = slots_of(session),
+		.slots = slots_of(view),
 		.units = session->units,
-		.fence = (int64_t)session->fence,
-		.label = message_cstring(view->is_visible ? session->label : NULL),
+		.fence = (int64_t)view->fence,
+		.label = label_of(view),
 		.uid = view->uid,
-		.pid = pid_or_absent(view->pid),
-		.comm = comm_or_absent(view->comm),
-		.systemd_unit = message_from_text(view->systemd_unit),
-		.created_at = session->created_wall_us,
+		.pid = process.pid,
+		.comm = process.comm,
+		.systemd_unit = process.systemd_unit,
+		.created_at = view->created_wall_us,
 		.started_at = message_wall(view->started_wall_us),
 		.ended_at = view->ended_wall_us,
 		.duration_ms = view->age_us / 1000,
@@ -98,19 +120,31 @@ void ended_to_message(
 void holder_to_message(
 	const struct session_view *view, struct view_texts *texts, struct holder_message *ret)
 {
+	struct process_message process = process_of(view->identity);
+
 	id_format_session(view->session->id, texts->session_id);
 	*ret = (struct holder_message){
 		.session_id = message_cstring(texts->session_id),
 		.uid = view->uid,
-		.pid = pid_or_absent(view->pid),
-		.comm = comm_or_absent(view->comm),
-		.systemd_unit = message_from_text(view->systemd_unit),
+		.pid = process.pid,
+		.comm = process.comm,
+		.systemd_unit = process.systemd_unit,
 		.units = view->session->units,
 		.age_ms = view->age_us / 1000,
 	};
 }
 
-void pool_to_message(const struct pool_view *view, struct pool_message *ret)
+static struct message_list allow_of(const struct pool_settings *settings, struct pool_texts *texts)
+{
+	const struct allow_list *list = settings->allow;
+
+	for (size_t i = 0; list && i < list->count; i++)
+		texts->allow[i] = message_from_text(list->entries[i].name);
+	return (struct message_list){texts->allow, list ? list->count : 0, list != NULL};
+}
+
+void pool_to_message(
+	const struct pool_view *view, struct pool_texts *texts, struct pool_message *ret)
 {
 	const struct pool_settings *settings = &view->settings;
 
@@ -123,7 +157,20 @@ void pool_to_message(const struct pool_view *view, struct pool_message *ret)
 		.max_timeout_ms = settings->max_timeout_ms,
 		.max_duration_ms = settings->max_duration_ms,
 		.on_timeout = (int)settings->on_timeout,
+		.max_waiters = settings->max_waiters,
+		.per_uid_waiters = settings->per_uid_waiters,
+		.per_uid_limit = settings->quotas[BY_UID],
+		.per_process_limit = settings->quotas[BY_PROCESS],
+		.per_label_limit = settings->quotas[BY_LABEL],
+		.fair_by = (int)settings->fair_by,
+		.age_step_ms = settings->age_step_ms,
+		.starve_after_ms = settings->starve_after_ms,
+		.allow = allow_of(settings, texts),
+		.enforce = settings->enforce,
 		.active_sessions = (int64_t)view->active,
+		.waiting_sessions = (int64_t)view->waiting,
+		.oldest_wait_ms =
+			view->oldest_wait_us < 0 ? MESSAGE_ABSENT : view->oldest_wait_us / 1000,
 		.used_units = (int64_t)view->used_units,
 		.over = (int64_t)view->over,
 		.overdue = (int64_t)view->overdue,

@@ -2,82 +2,64 @@
 #include "daemon/peers.h"
 
 #include "daemon/core/map.h"
+#include "daemon/proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <systemd/sd-login.h>
 #include <unistd.h>
 
 /* ---- one peer ---- */
 
 /* The supplementary groups are not in SO_PEERCRED. The kernel says with ERANGE how many there are.
  */
-static bool is_in_group(int fd, gid_t gid)
+static int read_groups(int fd, struct groups **ret)
 {
-	gid_t few[64], *groups = few;
-	socklen_t length = sizeof(few);
-	bool found = false;
-	int r = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length);
+	socklen_t length = 0;
+	struct groups *groups;
 
-	if (r < 0 && errno == ERANGE) {
-		groups = malloc(length);
-		if (!groups)
-			return false;
-		r = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &length) < 0 && errno != ERANGE)
+		return -errno;
+	groups = groups_new(length / sizeof(gid_t));
+	if (!groups)
+		return -ENOMEM;
+	if (length > 0 && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups->gids, &length) < 0) {
+		groups_unref(groups);
+		return -errno;
 	}
-	for (size_t i = 0; r == 0 && i < length / sizeof(gid_t); i++)
-		found = found || groups[i] == gid;
-	if (groups != few)
-		free(groups);
-	return found;
+	*ret = groups;
+	return 0;
 }
 
 int peer_from_socket(int fd, const struct config *config, struct peer *ret)
 {
 	struct ucred cred;
 	socklen_t length = sizeof(cred);
+	int r;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) < 0)
 		return -errno;
-	*ret = (struct peer){.uid = cred.uid, .pid = cred.pid > 0 ? cred.pid : SESSION_PID_UNKNOWN};
-	ret->is_admin = cred.uid == 0 || cred.uid == geteuid();
-	if (!ret->is_admin && config->admin_gid != (gid_t)-1)
-		ret->is_admin = cred.gid == config->admin_gid || is_in_group(fd, config->admin_gid);
+	*ret = (struct peer){
+		.uid = cred.uid,
+		.gid = cred.gid,
+		.pid = cred.pid > 0 ? cred.pid : IDENTITY_PID_UNKNOWN,
+		.is_admin = cred.uid == 0 || cred.uid == geteuid(),
+	};
+	r = read_groups(fd, &ret->groups);
+	if (r < 0)
+		return r;
+	if (config->admin_gid != (gid_t)-1)
+		ret->is_admin = ret->is_admin || cred.gid == config->admin_gid ||
+				groups_have(ret->groups, config->admin_gid);
 	return 0;
 }
 
-static void read_comm(int32_t pid, char comm[SESSION_COMM_SIZE])
+int peer_identify(struct peer *peer)
 {
-	char path[32];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	n = read(fd, comm, SESSION_COMM_SIZE);
-	close(fd);
-	/* The kernel ends it with a newline, which falls on the last place at the most. */
-	comm[n > 0 ? n - 1 : 0] = '\0';
-}
-
-void peer_identify(struct peer *peer)
-{
-	char *unit = NULL;
-
-	if (peer->pid == SESSION_PID_UNKNOWN)
-		return;
-	read_comm(peer->pid, peer->comm);
-	if (sd_pid_get_user_unit(peer->pid, &unit) < 0 && sd_pid_get_unit(peer->pid, &unit) < 0)
-		return;
-	peer->systemd_unit = text_new(unit, strlen(unit));
-	free(unit);
+	if (!peer->identity)
+		peer->identity = proc_identity(peer->pid);
+	return peer->identity ? 0 : -ENOMEM;
 }
 
 /* ---- all peers ---- */
@@ -88,6 +70,7 @@ struct user {
 	struct map_node node; /* peers.users */
 	uint32_t uid;
 	int64_t connections;
+	int64_t watches;
 };
 
 struct peers {
@@ -95,6 +78,7 @@ struct peers {
 	struct map users;
 	struct map_node *buckets[N_BUCKETS];
 	int64_t connections;
+	int64_t watches;
 };
 
 struct peers *peers_new(void)
@@ -170,6 +154,15 @@ enum admission peers_admit(
 	return result;
 }
 
+/* USER, if nothing is counted for it any more: to be freed outside the lock. */
+static struct user *drop_if_idle(struct peers *peers, struct user *user)
+{
+	if (user->connections || user->watches)
+		return NULL;
+	map_remove(&peers->users, &user->node);
+	return user;
+}
+
 void peers_leave(struct peers *peers, uint32_t uid)
 {
 	struct user *user;
@@ -177,10 +170,42 @@ void peers_leave(struct peers *peers, uint32_t uid)
 	pthread_mutex_lock(&peers->lock);
 	user = find_user(peers, uid);
 	peers->connections--;
-	if (--user->connections == 0)
-		map_remove(&peers->users, &user->node);
-	else
-		user = NULL;
+	user->connections--;
+	user = drop_if_idle(peers, user);
+	pthread_mutex_unlock(&peers->lock);
+	free(user);
+}
+
+bool peers_take_watch(struct peers *peers, uint32_t uid, const struct config *config, int64_t room)
+{
+	struct user *user;
+	bool is_taken = false;
+
+	if (uid != 0)
+		room -= config->reserved_connections;
+	pthread_mutex_lock(&peers->lock);
+	user = find_or_add_user(peers, uid);
+	if (user && peers->connections + peers->watches < room &&
+		user->watches < config->max_connections_per_uid) {
+		user->watches++;
+		peers->watches++;
+		is_taken = true;
+	}
+	user = user ? drop_if_idle(peers, user) : NULL;
+	pthread_mutex_unlock(&peers->lock);
+	free(user);
+	return is_taken;
+}
+
+void peers_drop_watch(struct peers *peers, uint32_t uid)
+{
+	struct user *user;
+
+	pthread_mutex_lock(&peers->lock);
+	user = find_user(peers, uid);
+	peers->watches--;
+	user->watches--;
+	user = drop_if_idle(peers, user);
 	pthread_mutex_unlock(&peers->lock);
 	free(user);
 }

@@ -10,13 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Fill uid, pid and rights from the socket (SO_PEERCRED, SO_PEERGROUPS: unix(7)). 0 or a negated
- * errno: the peer cannot be told and must not be served. */
+/* Fill uid, pid, groups and rights from the socket (SO_PEERCRED, SO_PEERGROUPS: unix(7)). 0 or a
+ * negated errno: the peer cannot be told and must not be served. */
 int peer_from_socket(int fd, const struct config *config, struct peer *ret);
 
-/* Fill comm and systemd unit from the pid; what cannot be read stays empty. A few system calls:
- * done once a connection, when it first asks for a session. */
-void peer_identify(struct peer *peer);
+/* Fill the identity from the pid. A few system calls: done once a connection, when it first asks
+ * for a session. 0 or -ENOMEM. */
+int peer_identify(struct peer *peer);
 
 struct peers;
 
@@ -34,5 +34,11 @@ enum admission {
 enum admission peers_admit(
 	struct peers *peers, uint32_t uid, const struct config *config, int64_t cap);
 void peers_leave(struct peers *peers, uint32_t uid);
+
+/* Count a process that is watched for UID, of ROOM descriptors for connections and processes
+ * together: not more than a user's connections, and not those kept for root. */
+bool peers_take_watch(
+	struct peers *peers, uint32_t uid, const struct config *config, int64_t room);
+void peers_drop_watch(struct peers *peers, uint32_t uid);
 
 #endif

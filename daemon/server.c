@@ -42,17 +42,14 @@ void server_leave(struct server *server, uint32_t uid, enum admission admission)
 		server_stop(server);
 }
 
-/* ---- pools ---- */
-
-/* A pool's default follows its max_timeout where only that is set. */
-static struct pool_settings settings_of(const struct config_pool *pool)
+int64_t server_connection_cap(const struct server *server)
 {
-	struct pool_settings settings = pool->settings;
+	int64_t room = server->max_files - atomic_load(&server->watches);
 
-	if (!pool->has_default_timeout)
-		settings.default_timeout_ms = settings.max_timeout_ms;
-	return settings;
+	return room < server->max_connections ? room : server->max_connections;
 }
+
+/* ---- pools ---- */
 
 static void free_pools(struct pool **pools, size_t n)
 {
@@ -68,9 +65,8 @@ static struct pool **make_pools(const struct config *config)
 
 	for (size_t i = 0; pools && i < config->n_pools; i++) {
 		const struct config_pool *from = &config->pools[i];
-		struct pool_settings settings = settings_of(from);
 
-		pools[i] = pool_new(from->name, strlen(from->name), &settings, POOL_FILE);
+		pools[i] = pool_new(from->name, strlen(from->name), &from->settings, POOL_FILE);
 		if (!pools[i]) {
 			free_pools(pools, i);
 			return NULL;
@@ -97,9 +93,10 @@ int server_apply_pools(struct server *server, const struct config *config)
 	broker_enter(server->broker, &section);
 	for (size_t i = 0; i < config->n_pools; i++) {
 		keep[i] = config->pools[i].name;
-		table_set_pool(section.table, pools[i], &section.change);
+		table_set_pool(section.table, pools[i], section.now, &section.change);
 	}
-	table_remove_pools(section.table, keep, config->n_pools, fresh_default, &section.change);
+	table_remove_pools(
+		section.table, keep, config->n_pools, fresh_default, section.now, &section.change);
 	broker_leave(&section);
 	free(pools);
 	free(keep);
@@ -133,13 +130,21 @@ static uint32_t largest_metadata(struct server *server)
 
 void server_update_frame_limit(struct server *server)
 {
-	struct config *config = server_config(server);
+	static pthread_mutex_t one_at_a_time =
+		PTHREAD_MUTEX_INITIALIZER; /* the last one is right */
+	struct config *config;
 
+	pthread_mutex_lock(&one_at_a_time);
+	config = server_config(server);
 	atomic_store(&server->frame_limit, config_frame_limit(config, largest_metadata(server)));
+	pthread_mutex_unlock(&one_at_a_time);
 	config_unref(config);
 }
 
 /* ---- reload ---- */
+
+/* One Reload at a time: what was loaded last must be what is in force, pools and settings both. */
+static pthread_mutex_t reload_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool is_same_text(const char *a, const char *b)
 {
@@ -157,13 +162,14 @@ static void warn_of_restart(const struct config *old, const struct config *new)
 			"take effect at the next start");
 }
 
+/* The server takes a reference; the caller's own keeps CONFIG until this returns. */
 static void put_in_force(struct server *server, struct config *config)
 {
 	struct config *old;
 
 	pthread_mutex_lock(&server->config_lock);
 	old = server->config;
-	server->config = config;
+	server->config = config_ref(config);
 	pthread_mutex_unlock(&server->config_lock);
 	warn_of_restart(old, config);
 	config_unref(old);
@@ -179,21 +185,31 @@ static void say_reload(const char *actor, const char *id, int priority, const ch
 	log_entry(priority, fields, 2, "%s (asked for by %s)", text, actor);
 }
 
+static int load_and_apply(struct server *server, char *message, size_t size)
+{
+	struct config *config;
+	int r = config_load(
+		server->config_path, server->is_config_required, &config, message, size);
+
+	if (r < 0)
+		return r;
+	r = server_apply_pools(server, config);
+	if (r == 0)
+		put_in_force(server, config);
+	else
+		snprintf(message, size, "%s", strerror(-r));
+	config_unref(config);
+	return r;
+}
+
 int server_reload(struct server *server, const char *actor, char *message, size_t size)
 {
 	char text[640];
-	struct config *config;
 	int r;
 
+	pthread_mutex_lock(&reload_lock);
 	notify_reloading();
-	r = config_load(server->config_path, server->is_config_required, &config, message, size);
-	if (r == 0) {
-		r = server_apply_pools(server, config);
-		if (r == 0)
-			put_in_force(server, config);
-		else
-			config_unref(config);
-	}
+	r = load_and_apply(server, message, size);
 	atomic_store(&server->last_reload_ok, r == 0);
 	if (r == 0) {
 		server_update_frame_limit(server);
@@ -203,5 +219,6 @@ int server_reload(struct server *server, const char *actor, char *message, size_
 		say_reload(actor, LOG_ID_RELOAD_FAILED, LOG_ERR, text);
 	}
 	notify_reloaded();
+	pthread_mutex_unlock(&reload_lock);
 	return r;
 }

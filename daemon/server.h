@@ -24,6 +24,7 @@ struct server {
 	struct loop *loops; /* the first one runs on the main thread */
 	unsigned n_loops;
 	int64_t max_connections; /* the setting, or less if there are too few file descriptors */
+	int64_t max_files; /* connections and watched processes that there are descriptors for */
 
 	const char *config_path;
 	bool is_config_required;
@@ -33,6 +34,8 @@ struct server {
 	_Atomic size_t frame_limit; /* bytes; follows the pools' metadata limits */
 	_Atomic bool last_reload_ok;
 	_Atomic uint64_t connections_refused;
+	_Atomic int64_t watches;  /* processes watched */
+	_Atomic int64_t watchers; /* calls of Monitor that are on */
 	_Atomic int refused_open; /* refused connections that still wait for their first call */
 	_Atomic int64_t lone_connections; /* passed by systemd without a listener: end with them */
 	int64_t started_wall_us;
@@ -54,6 +57,9 @@ struct config *server_config(struct server *server);
 
 /* A connection that was counted (or refused) is gone. Any thread. */
 void server_leave(struct server *server, uint32_t uid, enum admission admission);
+
+/* The connections that may be open now, beside the processes that are watched. Any thread. */
+int64_t server_connection_cap(const struct server *server);
 
 /* End the process in an orderly way: every loop flushes and closes. Any thread. */
 void server_stop(struct server *server);

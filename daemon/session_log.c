@@ -38,7 +38,8 @@ void log_session_created(const struct session_view *view, const struct peer *pee
 void log_session_ended(const struct session *session)
 {
 	const char *outcome = outcome_names[session->outcome];
-	struct peer owner = {.uid = session->uid, .pid = session->pid};
+	struct peer owner = {.uid = session->uid,
+		.pid = session->identity ? session->identity->pid : IDENTITY_PID_UNKNOWN};
 
 	log_session(session, &owner, outcome, outcome);
 }

@@ -46,3 +46,15 @@ int signals_init(struct signals *signals, struct loop *first)
 		r = take(signals, &signals->hangup, on_reload, SIGHUP);
 	return r;
 }
+
+/* Closing the handles would bring the default actions back. */
+void signals_block(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}

@@ -16,4 +16,7 @@ struct signals {
 /* Before other threads start. 0 or a negated errno. */
 int signals_init(struct signals *signals, struct loop *first);
 
+/* The daemon is ending by itself: from now on another one of these changes nothing. */
+void signals_block(void);
+
 #endif

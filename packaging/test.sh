@@ -119,6 +119,7 @@ test_builds() {
 }
 
 sanitizer_options() {
+  export CK_DEFAULT_TIMEOUT=60 # seconds a unit test: machines are shared, and sanitizers slow
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1

@@ -166,9 +166,14 @@ int frame_keep(struct frame_reader *f)
 	return r;
 }
 
+size_t frame_bytes(const struct frame_reader *f)
+{
+	return kept_rest(f) + f->piece_length;
+}
+
 bool frame_is_begun(const struct frame_reader *f)
 {
-	return kept_rest(f) + f->piece_length > 0;
+	return frame_bytes(f) > 0;
 }
 
 static size_t count_ends(const char *text, size_t length, size_t max)

@@ -47,6 +47,9 @@ int frame_keep(struct frame_reader *f);
 /* True if at least one byte of a frame has arrived that has not been handed out. */
 bool frame_is_begun(const struct frame_reader *f);
 
+/* How many bytes have arrived that have not been handed out. */
+size_t frame_bytes(const struct frame_reader *f);
+
 /* How many whole frames lie in the reader, counted up to MAX. */
 size_t frame_count(const struct frame_reader *f, size_t max);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine of the field tables; the tables themselves are in message_tables.c. */
+/* The engine of the field tables; the tables themselves are in message_types.c and _tables.c. */
 #include "proto/message.h"
 
 #include <errno.h>
@@ -30,15 +30,16 @@ static void clear_field(const struct message_field *field, void *at)
 	case FIELD_INT:
 		*(int64_t *)at = MESSAGE_ABSENT;
 		break;
+	case FIELD_OPT_BOOL:
+	case FIELD_ENUM:
+		*(int *)at = -1;
+		break;
 	case FIELD_FLOAT:
 		*(double *)at = 0;
 		break;
 	case FIELD_STRING:
 	case FIELD_OBJECT:
 		*(struct message_text *)at = (struct message_text){NULL, 0};
-		break;
-	case FIELD_ENUM:
-		*(int *)at = -1;
 		break;
 	case FIELD_NUMBERS:
 		((struct message_numbers *)at)->count = 0;
@@ -159,9 +160,13 @@ static int decode_field(const struct message_field *field, const struct json_val
 {
 	switch (field->kind) {
 	case FIELD_BOOL:
+	case FIELD_OPT_BOOL:
 		if (value->type != JSON_TRUE && value->type != JSON_FALSE)
 			return expect(fault, field, "true or false");
-		*(bool *)at = value->type == JSON_TRUE;
+		if (field->kind == FIELD_BOOL)
+			*(bool *)at = value->type == JSON_TRUE;
+		else
+			*(int *)at = value->type == JSON_TRUE;
 		return 0;
 	case FIELD_INT:
 		return decode_int(field, value, at, fault);
@@ -256,6 +261,7 @@ static bool is_present(const struct message_field *field, const void *at)
 	case FIELD_OBJECT:
 		return ((const struct message_text *)at)->text != NULL;
 	case FIELD_ENUM:
+	case FIELD_OPT_BOOL:
 		return *(const int *)at >= 0;
 	case FIELD_NUMBERS:
 		return ((const struct message_numbers *)at)->is_present;
@@ -312,6 +318,9 @@ static void encode_field(const struct message_field *field, const void *at, stru
 	switch (field->kind) {
 	case FIELD_BOOL:
 		json_write_bool(out, *(const bool *)at);
+		break;
+	case FIELD_OPT_BOOL:
+		json_write_bool(out, *(const int *)at > 0);
 		break;
 	case FIELD_INT:
 		json_write_int(out, *(const int64_t *)at);

@@ -4,7 +4,7 @@
  * One table a struct, one row a field: its name, kind, whether it must be there, its range. The
  * daemon decodes calls and encodes replies with them, the client the other way round; a test holds
  * the tables against io.usher.Broker.varlink. Absent values: strings and objects have a NULL text,
- * integers are MESSAGE_ABSENT, enums are -1, flags false.
+ * integers are MESSAGE_ABSENT, enums and optional bools -1, flags false.
  * No I/O, no allocation but the writer's. Any thread may call.
  */
 #ifndef USHER_PROTO_MESSAGE_H
@@ -47,16 +47,17 @@ struct message_list {
 };
 
 enum field_kind {
-	FIELD_BOOL,    /* bool */
-	FIELD_INT,     /* int64_t, within min and max */
-	FIELD_FLOAT,   /* double; encoded only */
-	FIELD_STRING,  /* struct message_text; max bytes, 0: any */
-	FIELD_OBJECT,  /* struct message_text: a JSON object, verbatim */
-	FIELD_ENUM,    /* int: the index in names */
-	FIELD_NUMBERS, /* struct message_numbers */
-	FIELD_STRUCT,  /* const void *: a nested struct; NULL: absent; encoded only */
-	FIELD_STRUCTS, /* struct message_list of nested; encoded only */
-	FIELD_STRINGS, /* struct message_list of struct message_text; encoded only */
+	FIELD_BOOL,     /* bool; absent is false */
+	FIELD_OPT_BOOL, /* int: 0, 1, or -1 for absent */
+	FIELD_INT,      /* int64_t, within min and max */
+	FIELD_FLOAT,    /* double; encoded only */
+	FIELD_STRING,   /* struct message_text; max bytes, 0: any */
+	FIELD_OBJECT,   /* struct message_text: a JSON object, verbatim */
+	FIELD_ENUM,     /* int: the index in names */
+	FIELD_NUMBERS,  /* struct message_numbers */
+	FIELD_STRUCT,   /* const void *: a nested struct; NULL: absent; encoded only */
+	FIELD_STRUCTS,  /* struct message_list of nested; encoded only */
+	FIELD_STRINGS,  /* struct message_list of struct message_text; encoded only */
 };
 
 struct message;
@@ -112,6 +113,10 @@ extern const char *const outcome_names[];
 extern const char *const timeout_policy_names[];
 extern const char *const pool_source_names[];
 extern const char *const scope_names[];
+extern const char *const queue_scope_names[];
+extern const char *const fair_by_names[];
+extern const char *const quota_names[];
+extern const char *const event_type_names[];
 
 /* ---- calls ---- */
 
@@ -120,9 +125,16 @@ struct create_call {
 	struct message_text request_id;
 	struct message_text metadata;
 	int64_t timeout_ms;
+	int64_t wait_ms;
+	int64_t priority;
 	struct message_text label;
 	int64_t units;
 	int owner;
+	int64_t pid;
+};
+struct queued_message {
+	int64_t position;
+	int64_t waiting;
 };
 struct create_reply {
 	struct message_text session_id;
@@ -132,7 +144,8 @@ struct create_reply {
 	int64_t fence;
 	int64_t expires_at;
 	int64_t metadata_bytes;
-	bool existing;
+	int existing;
+	const struct queued_message *queued;
 };
 struct session_call { /* Start */
 	struct message_text session_id;
@@ -162,6 +175,10 @@ struct release_reply {
 struct attach_call {
 	struct message_text session_id;
 	int owner;
+	int64_t pid;
+};
+struct cancel_call {
+	struct message_text request_id;
 };
 struct get_call {
 	struct message_text session_id;
@@ -175,6 +192,8 @@ struct session_message {
 	struct message_numbers slots;
 	int64_t units;
 	int64_t fence;
+	int64_t priority;
+	const struct queued_message *queued;
 	struct message_text label;
 	int owner;
 	int64_t uid;
@@ -238,6 +257,28 @@ struct revoke_call {
 	struct message_text reason;
 	bool force;
 };
+struct monitor_call {
+	struct message_text pool;
+	struct message_text session_id;
+	bool own;
+};
+struct event_message {
+	int type;
+	int64_t sequence;
+	int64_t at;
+	const struct session_message *session;
+	int outcome;
+	struct message_text error;
+	const struct pool_message *pool;
+	struct message_text pool_name;
+	int64_t uid;
+	int64_t pid;
+	int draining;
+	struct message_text reason;
+};
+struct monitor_reply {
+	const struct event_message *event;
+};
 struct metrics_call {
 	struct message_text pool;
 };
@@ -268,20 +309,30 @@ struct totals_message {
 	int64_t rejected_creation_error;
 	int64_t rejected_shutdown;
 	int64_t rejected_paused;
+	int64_t rejected_quota;
+	int64_t rejected_queue_full;
+	int64_t rejected_wait_timeout;
 	int64_t rejected_invalid;
+	int64_t queued;
+	int64_t wait_cancelled;
+	int64_t shadow_capacity;
+	int64_t shadow_quota;
 	const struct histogram_message *creation_latency;
+	const struct histogram_message *queue_wait;
 	const struct histogram_message *session_duration;
 };
 struct pool_metrics_message {
 	struct message_text pool;
 	int64_t limit;
 	int64_t active_sessions;
+	int64_t waiting_sessions;
 	int64_t used_units;
 	int64_t over;
 	int64_t overdue;
 	bool paused;
 	int64_t current_metadata_bytes;
 	int64_t oldest_hold_ms;
+	int64_t oldest_wait_ms;
 	const struct totals_message *totals;
 };
 struct metrics_message {
@@ -303,17 +354,23 @@ struct metrics_message {
 	int64_t sessions_rejected_creation_error;
 	int64_t sessions_rejected_shutdown;
 	int64_t sessions_rejected_paused;
+	int64_t sessions_rejected_quota;
+	int64_t sessions_rejected_queue_full;
+	int64_t sessions_rejected_wait_timeout;
 	int64_t sessions_rejected_invalid;
 	double average_session_duration;
 	double success_rate;
 	double timeout_rate;
 	double error_rate;
 	bool shutdown_requested;
+	int64_t waiting_sessions;
 	int64_t used_units;
 	int64_t over;
 	int64_t overdue;
 	int64_t oldest_hold_ms;
+	int64_t oldest_wait_ms;
 	const struct histogram_message *creation_latency;
+	const struct histogram_message *queue_wait;
 	const struct histogram_message *session_duration;
 	const struct histogram_message *lock_wait;
 	const struct histogram_message *lock_hold;
@@ -329,6 +386,8 @@ struct metrics_message {
 	int64_t frames_sent;
 	int64_t bytes_received;
 	int64_t bytes_sent;
+	int64_t watched_processes;
+	int64_t watchers;
 	bool last_reload_ok;
 	int64_t started_at;
 	struct message_text version;
@@ -347,7 +406,19 @@ struct pool_message {
 	int64_t max_timeout_ms;
 	int64_t max_duration_ms;
 	int on_timeout;
+	int64_t max_waiters;
+	int64_t per_uid_waiters;
+	int64_t per_uid_limit;
+	int64_t per_process_limit;
+	int64_t per_label_limit;
+	int fair_by;
+	int64_t age_step_ms;
+	int64_t starve_after_ms;
+	struct message_list allow; /* struct message_text */
+	bool enforce;
 	int64_t active_sessions;
+	int64_t waiting_sessions;
+	int64_t oldest_wait_ms;
 	int64_t used_units;
 	int64_t over;
 	int64_t overdue;
@@ -367,6 +438,15 @@ struct set_pool_call {
 	int64_t max_timeout_ms;
 	int64_t max_duration_ms;
 	int on_timeout;
+	int64_t max_waiters;
+	int64_t per_uid_waiters;
+	int64_t per_uid_limit;
+	int64_t per_process_limit;
+	int64_t per_label_limit;
+	int fair_by;
+	int64_t age_step_ms;
+	int64_t starve_after_ms;
+	int enforce;
 };
 struct set_pool_reply {
 	const struct pool_message *pool;
@@ -413,8 +493,29 @@ struct capacity_error {
 	int64_t used_units;
 	int64_t requested_units;
 	int64_t active_sessions;
+	int64_t waiting_sessions;
 	struct message_list holders; /* struct holder_message */
 	int64_t retry_after_ms;
+};
+struct queue_error { /* QueueFull */
+	struct message_text pool;
+	int64_t waiting;
+	int64_t limit;
+	int scope;
+};
+struct wait_error { /* WaitTimeout */
+	struct message_text pool;
+	int64_t waited_ms;
+};
+struct cancelled_error {
+	struct message_text request_id;
+};
+struct quota_error {
+	struct message_text pool;
+	int quota;
+	int64_t limit;
+	int64_t used_units;
+	int64_t requested_units;
 };
 struct metadata_error {
 	int64_t size;
@@ -456,12 +557,14 @@ struct config_error {
 };
 
 extern const struct message create_in, create_out, start_in, start_out, renew_in, renew_out,
-	update_in, update_out, release_in, release_out, attach_in, attach_out, get_in, get_out,
-	list_in, list_out, history_in, history_out, revoke_in, revoke_out, get_metrics_in,
-	get_metrics_out, reset_metrics_in, reset_metrics_out, list_pools_in, list_pools_out,
-	set_pool_in, set_pool_out, pause_in, pause_out, resume_in, resume_out, drain_in, drain_out,
-	reload_in, reload_out, verify_in, verify_out;
-extern const struct message capacity_reached_error, metadata_too_large_error,
+	update_in, update_out, release_in, release_out, attach_in, attach_out, cancel_in,
+	cancel_out, get_in, get_out, list_in, list_out, history_in, history_out, revoke_in,
+	revoke_out, monitor_in, monitor_out, get_metrics_in, get_metrics_out, reset_metrics_in,
+	reset_metrics_out, list_pools_in, list_pools_out, set_pool_in, set_pool_out, pause_in,
+	pause_out, resume_in, resume_out, drain_in, drain_out, reload_in, reload_out, verify_in,
+	verify_out;
+extern const struct message capacity_reached_error, queue_full_error, wait_timeout_error,
+	cancelled_error_table, quota_exceeded_error, metadata_too_large_error,
 	timeout_out_of_range_error, no_such_pool_error, no_such_session_error, session_ended_error,
 	invalid_state_error, request_id_in_use_error, shutting_down_error, paused_error_fields,
 	too_many_connections_error, invalid_config_error;

@@ -17,6 +17,10 @@
 /* X(NAME, number, interface, "VarlinkName", exit code, "text for people") */
 #define USHER_STATUS_LIST(X)                                                                       \
 	X(CAPACITY_REACHED, 1, USHER_INTERFACE, "CapacityReached", 10, "the pool is full")         \
+	X(QUEUE_FULL, 2, USHER_INTERFACE, "QueueFull", 11, "too many wait already")                \
+	X(WAIT_TIMEOUT, 3, USHER_INTERFACE, "WaitTimeout", 12, "the wait was over")                \
+	X(CANCELLED, 4, USHER_INTERFACE, "Cancelled", 13, "the wait was cancelled")                \
+	X(QUOTA_EXCEEDED, 5, USHER_INTERFACE, "QuotaExceeded", 14, "the quota is used up")         \
 	X(METADATA_TOO_LARGE, 6, USHER_INTERFACE, "MetadataTooLarge", 15, "metadata is too large") \
 	X(TIMEOUT_OUT_OF_RANGE, 7, USHER_INTERFACE, "TimeoutOutOfRange", 16,                       \
 		"the timeout is out of the pool's range")                                          \

@@ -119,7 +119,22 @@ static int get_text(const char *argument, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-int argument_json(const struct cli *cli, const char *option, const char *argument, char **ret)
+static int no_object(
+	const struct cli *cli, const char *name, const char *text, const struct json_fault *fault)
+{
+	const char *first = text + strspn(text, " \t\r\n");
+
+	if (!*first)
+		return cli_usage_error(cli, "%s must be a JSON object: it is empty", name);
+	if (*first != '{')
+		return cli_usage_error(cli,
+			"%s must be a JSON object, as {\"job\": 7}: it begins with '%.*s'", name,
+			(int)strcspn(first, "\n") > 20 ? 20 : (int)strcspn(first, "\n"), first);
+	return cli_usage_error(cli, "%s must be a JSON object: expected %s at byte %zu", name,
+		fault->expected, fault->offset);
+}
+
+int argument_json(const struct cli *cli, const char *name, const char *argument, char **ret)
 {
 	struct json_fault fault = {0, "an object"};
 	struct json_value value;
@@ -127,16 +142,19 @@ int argument_json(const struct cli *cli, const char *option, const char *argumen
 	int r = get_text(argument, &text);
 
 	if (r < 0)
-		return cli_usage_error(cli, "--%s %s: %s", option, argument, usher_strerror(r));
+		return cli_usage_error(cli, "%s %s: %s", name, argument, usher_strerror(r));
 	r = json_parse(text, strlen(text), JSON_DEPTH, &value, &fault);
-	if (r == 0 && value.type == JSON_OBJECT) {
+	if (r < 0 || value.type != JSON_OBJECT) {
+		r = no_object(cli, name, text, &fault);
+	} else {
 		free(*ret);
-		*ret = text;
-		return 0;
+		*ret = strndup(value.text, value.length);
+		r = *ret ? 0 : EXIT_FAILED;
+		if (r)
+			cli_complain(cli, "out of memory");
 	}
 	free(text);
-	return cli_usage_error(cli, "--%s must be a JSON object: expected %s at byte %zu", option,
-		fault.expected, fault.offset);
+	return r;
 }
 
 int argument_session(struct cli *cli, const char **ret)

@@ -22,8 +22,9 @@ int argument_number(const struct cli *cli, const char *option, const char *text,
 int argument_choice(
 	const struct cli *cli, const char *option, const char *text, const char *const *names);
 
-/* A JSON object: TEXT itself, @FILE, or - for standard input. The caller frees RET. */
-int argument_json(const struct cli *cli, const char *option, const char *text, char **ret);
+/* A JSON object, without blanks around it: TEXT itself, @FILE, or - for standard input. NAME is
+ * that of the operand, or of the option with its dashes. The caller frees RET. */
+int argument_json(const struct cli *cli, const char *name, const char *text, char **ret);
 
 /* The operand after the options, or $USHER_SESSION. */
 int argument_session(struct cli *cli, const char **ret);

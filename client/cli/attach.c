@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/cli/arguments.h"
 #include "client/cli/commands.h"
+#include "client/cli/owner.h"
 #include "client/cli/session_view.h"
 
-enum { OPTION_DETACHED = 256 };
+#include <getopt.h>
 
 static const struct cli_option options[] = {
-	{"detached", OPTION_DETACHED, NULL, "it ends only by release or deadline (required)"},
+	OWNER_OPTIONS,
 	{0},
 };
 
-static int attach(struct cli *cli, const char *session)
+static int attach(struct cli *cli, const char *session, const struct owner_wish *owner)
 {
 	struct json_writer parameters;
 	struct reply reply;
@@ -18,7 +19,7 @@ static int attach(struct cli *cli, const char *session)
 
 	parameters_init(&parameters);
 	parameters_add_text(&parameters, "session_id", session);
-	parameters_add_text(&parameters, "owner", "detached");
+	owner_add_parameters(owner, &parameters);
 	code = cli_call(cli, "Attach", &parameters, &reply);
 	if (code)
 		return code;
@@ -29,32 +30,30 @@ static int attach(struct cli *cli, const char *session)
 
 static int run(struct cli *cli)
 {
-	bool is_detached = false;
+	struct owner_wish owner = {0};
 	const char *session;
-	int option, code;
+	int option, code = 0;
 
-	while ((option = cli_next(cli)) != 0) {
+	while (code == 0 && (option = cli_next(cli)) != 0) {
 		if (option < 0)
 			return cli->exit_code;
-		is_detached = true;
+		owner_take_option(cli, option, optarg, &owner, &code);
 	}
-	code = argument_session(cli, &session);
-	if (code)
-		return code;
-	if (!is_detached)
-		return cli_usage_error(cli, "--detached is required: the session would end"
-					    " together with this command");
-	return attach(cli, session);
+	if (code == 0)
+		code = argument_session(cli, &session);
+	if (code == 0)
+		code = owner_check(cli, &owner);
+	return code ? code : attach(cli, session, &owner);
 }
 
 const struct command command_attach = {
 	.name = "attach",
 	.arguments = "[SESSION]",
-	.help = "take a session over from its owner",
+	.help = "give a session to another process, or to nobody",
 	.description =
-		"SESSION is $USHER_SESSION if not given. From then on it is detached: it no\n"
-		"longer ends with the connection that it belonged to, and has a deadline (30s\n"
-		"if it had none).",
+		"SESSION is $USHER_SESSION if not given. It no longer ends with the connection\n"
+		"or process that it belonged to, but with --owner-pid's; --detached, it has a\n"
+		"deadline (30s if it had none) and ends by that or by 'usherctl release'.",
 	.options = options,
 	.run = run,
 };

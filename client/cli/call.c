@@ -17,14 +17,26 @@ static const struct cli_option options[] = {
 
 static int print_line(void *userdata, const char *parameters, bool continues)
 {
+	const struct cli *cli = userdata;
 	struct json_value value;
 
-	(void)userdata;
 	(void)continues;
 	if (json_parse(parameters, strlen(parameters), UINT32_MAX, &value, NULL) < 0)
 		return 1;
-	json_show_line(&value);
+	json_show_line(&value, cli->is_terminal);
 	return fflush(stdout);
+}
+
+/* What is asked to wait, and any stream, may be silent for as long as it likes. */
+static bool may_wait(const char *method, const char *parameters, bool more)
+{
+	struct json_value object, value;
+
+	if (more || strstr(method, ".Drain"))
+		return true;
+	return parameters &&
+	       json_parse(parameters, strlen(parameters), UINT32_MAX, &object, NULL) == 0 &&
+	       json_find_member(&object, "wait_ms", &value);
 }
 
 static int call_once(struct cli *cli, const char *method, const char *parameters)
@@ -46,14 +58,17 @@ static int call(struct cli *cli, const char *name, const char *parameters, bool 
 	char method[300];
 	int r, n = snprintf(method, sizeof(method), "%s%s",
 		       strchr(name, '.') ? "" : USHER_INTERFACE ".", name);
-	int code = (size_t)n < sizeof(method) ? cli_connect(cli)
-					      : cli_usage_error(cli, "METHOD is too long");
+	int code;
 
+	if (n < 0 || (size_t)n >= sizeof(method))
+		return cli_usage_error(cli, "METHOD is too long");
+	cli->wait_ms = may_wait(method, parameters, more) ? -1 : 0;
+	code = cli_connect(cli);
 	if (code)
 		return code;
 	if (!more)
 		return call_once(cli, method, parameters);
-	r = usher_call_more(cli->usher, method, parameters, print_line, NULL);
+	r = usher_call_more(cli->usher, method, parameters, print_line, cli);
 	return r < 0 ? cli_explain(cli, r) : EXIT_OK;
 }
 

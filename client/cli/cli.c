@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "client/cli/arguments.h"
 #include "client/cli/commands.h"
 #include "client/cli/escape.h"
 
@@ -9,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS_MAX 24
+#define OPTIONS_MAX     24
+#define HELP_WIDTH      79
+#define HELP_INDENT     30
+#define CALL_TIMEOUT_MS 30000
 
 static const struct cli_option version_option[] = {
 	{"version", 256, NULL, "print the version"},
@@ -18,12 +22,37 @@ static const struct cli_option version_option[] = {
 
 static const struct cli_option common_options[] = {
 	{"socket", 's' + 256, "PATH", "the broker's socket (else $USHER_SOCKET, or the usual one)"},
+	{"call-timeout", 'c' + 256, "TIME",
+		"give up if the broker does not answer for so long (else 30s); no limit to what"
+		" you ask it to wait for"},
 	{"json", 'j', NULL, "print JSON"},
 	{"help", 'h', NULL, "print this help"},
 	{0},
 };
 
 /* ---- help ---- */
+
+/* The words of TEXT, in lines from HELP_INDENT to HELP_WIDTH; the first is begun. */
+static void print_wrapped(const char *text)
+{
+	size_t column = HELP_INDENT;
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (column > HELP_INDENT && column + 1 + length > HELP_WIDTH) {
+			printf("\n%*s", HELP_INDENT, "");
+			column = HELP_INDENT;
+		} else if (column > HELP_INDENT) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", (int)length, text);
+		column += length;
+		text += length + strspn(text + length, " ");
+	}
+	putchar('\n');
+}
 
 static void print_option(const struct cli_option *o)
 {
@@ -33,8 +62,11 @@ static void print_option(const struct cli_option *o)
 	snprintf(left, sizeof(left), "%c%c%s--%s%s%s", o->letter < 256 ? '-' : ' ',
 		o->letter < 256 ? o->letter : ' ', o->letter < 256 ? ", " : "  ", o->name,
 		o->argument && *argument != '[' ? " " : "", argument);
-	printf(strlen(left) < 28 ? "  %-28s%s\n" : "  %s\n%30s%s\n", left,
-		strlen(left) < 28 ? o->help : "", o->help);
+	if (strlen(left) < HELP_INDENT - 2)
+		printf("  %-*s", HELP_INDENT - 2, left);
+	else
+		printf("  %s\n%*s", left, HELP_INDENT, "");
+	print_wrapped(o->help);
 }
 
 static void print_options(const struct cli_option *options)
@@ -65,8 +97,9 @@ void cli_print_help(void)
 	print_options(common_options);
 	print_options(version_option);
 	puts("\n"
-	     "'usherctl COMMAND --help' tells more of a command. Exit status: 0 done, 1 failed,\n"
-	     "2 wrong command line, 3 no broker, 10 and up the broker's refusals.");
+	     "'usherctl COMMAND --help' tells more of a command. Exit status: 0 done,\n"
+	     "1 failed, 2 wrong command line, 3 no broker that can be reached and answers,\n"
+	     "10 and up the broker's refusals.");
 }
 
 /* ---- options ---- */
@@ -99,6 +132,9 @@ static int handle_common(struct cli *cli, int option)
 	switch (option) {
 	case 's' + 256:
 		cli->socket = optarg;
+		return 1;
+	case 'c' + 256:
+		cli->call_timeout = optarg;
 		return 1;
 	case 'j':
 		cli->json = true;
@@ -141,12 +177,25 @@ int cli_next(struct cli *cli)
 	return r < 0 ? -1 : option;
 }
 
+/* The first that must be given is the first of the usage line that is not in brackets. */
+static int complain_missing(const struct cli *cli, int missing)
+{
+	const char *name = cli->command->arguments;
+
+	while (*name == '[' || missing > 0) {
+		missing -= *name != '[';
+		name += strcspn(name, " ");
+		name += strspn(name, " ");
+	}
+	return cli_usage_error(cli, "%.*s is missing", (int)strcspn(name, " "), name);
+}
+
 int cli_operands(struct cli *cli, int min, int max, char ***ret)
 {
 	int count = cli->argc - optind;
 
 	if (count < min)
-		return cli_usage_error(cli, "%s is missing", cli->command->arguments);
+		return complain_missing(cli, count);
 	if (max >= 0 && count > max)
 		return cli_usage_error(
 			cli, "there is an argument too many: '%s'", cli->argv[optind + max]);
@@ -217,20 +266,50 @@ void cli_say(const struct cli *cli, const char *format, ...)
 
 /* ---- connection ---- */
 
+static int decide_timeout(struct cli *cli)
+{
+	if (cli->call_timeout_ms == 0)
+		cli->call_timeout_ms = CALL_TIMEOUT_MS;
+	return cli->call_timeout ? argument_timeout(cli, "call-timeout", cli->call_timeout,
+					   &cli->call_timeout_ms)
+				 : 0;
+}
+
+/* -1 for none. */
+static int64_t answer_timeout(const struct cli *cli)
+{
+	int64_t all_ms;
+
+	if (cli->wait_ms < 0 || cli->call_timeout_ms < 0 ||
+		__builtin_add_overflow(cli->wait_ms, cli->call_timeout_ms, &all_ms))
+		return -1;
+	return all_ms;
+}
+
+int cli_open(struct cli *cli)
+{
+	struct usher_open_options options = {.size = sizeof(options), .socket = cli->socket};
+	int r = decide_timeout(cli);
+
+	if (r)
+		return r;
+	options.call_timeout_ms = answer_timeout(cli);
+	r = usher_open(&options, &cli->usher);
+	if (r == 0)
+		return 0;
+	cli_complain(cli, "%s",
+		r == -ENAMETOOLONG ? "the socket's path is over 107 bytes"
+		: r == -EINVAL     ? "the socket's path is empty"
+				   : usher_strerror(r));
+	return r == -ENOMEM ? EXIT_FAILED : EXIT_USAGE;
+}
+
 int cli_connect(struct cli *cli)
 {
-	struct usher_open_options options = {.size = sizeof(options),
-		.socket = cli->socket,
-		.call_timeout_ms = cli->call_timeout_ms};
-	int r = usher_open(&options, &cli->usher);
+	int code = cli_open(cli), r;
 
-	if (r < 0) {
-		cli_complain(cli, "%s",
-			r == -ENAMETOOLONG ? "the socket's path is over 107 bytes"
-			: r == -EINVAL     ? "the socket's path is empty"
-					   : usher_strerror(r));
-		return r == -ENOMEM ? EXIT_FAILED : EXIT_USAGE;
-	}
+	if (code)
+		return code;
 	r = usher_connect(cli->usher);
 	return r < 0 ? cli_explain(cli, r) : 0;
 }

@@ -32,6 +32,7 @@ struct command {
 	const char *description; /* the rest of its --help; NULL: none */
 	const struct cli_option *options;
 	bool takes_command; /* its options end at the first argument */
+	bool is_admin;      /* what it calls is for admins */
 	int (*run)(struct cli *cli);
 };
 
@@ -42,8 +43,11 @@ struct cli {
 	bool is_terminal; /* standard output is */
 	int argc;         /* of the command, whose name is argv[0] */
 	char **argv;
-	int exit_code;           /* of cli_next() < 0 */
-	int64_t call_timeout_ms; /* of the handle; 0: none */
+	int exit_code;            /* of cli_next() < 0 */
+	int64_t call_timeout_ms;  /* 0: the usual one */
+	const char *call_timeout; /* --call-timeout, not checked yet; it counts for more */
+	int64_t wait_ms; /* what the broker may take on top, since it was asked to wait; -1: for
+			    ever */
 	struct usher *usher;
 };
 
@@ -52,11 +56,16 @@ struct cli {
  * The options that all commands have are handled here. */
 int cli_next(struct cli *cli);
 
-/* After cli_next() gave 0: 0 and the operands, or EXIT_USAGE. */
+/* After cli_next() gave 0: 0 and the operands, or EXIT_USAGE. The command's usage line names those
+ * that are missing. */
 int cli_operands(struct cli *cli, int min, int max, char ***ret);
 
 /* For commands with neither options nor operands: 0, or -1 to end at once with cli->exit_code. */
 int cli_no_arguments(struct cli *cli);
+
+/* A handle, in cli->usher, whose calls take no longer than cli->call_timeout_ms and wait_ms say. 0
+ * or EXIT_USAGE and the like. */
+int cli_open(struct cli *cli);
 
 /* A handle that is connected, in cli->usher. 0 or EXIT_UNREACHABLE and the like. */
 int cli_connect(struct cli *cli);

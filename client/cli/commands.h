@@ -6,11 +6,11 @@
 
 #include "client/cli/cli.h"
 
-extern const struct command command_attach, command_call, command_create, command_drain,
-	command_get, command_history, command_list, command_metrics, command_pause, command_ping,
-	command_pools, command_release, command_reload, command_renew, command_reset_metrics,
-	command_resume, command_revoke, command_run, command_set_pool, command_start,
-	command_status, command_update, command_verify;
+extern const struct command command_attach, command_call, command_cancel, command_create,
+	command_drain, command_get, command_history, command_list, command_metrics, command_monitor,
+	command_pause, command_ping, command_pools, command_release, command_reload, command_renew,
+	command_reset_metrics, command_resume, command_revoke, command_run, command_set_pool,
+	command_start, command_status, command_top, command_update, command_verify, command_who;
 
 /* Ends with NULL; in the order of the help text. */
 extern const struct command *const commands[];

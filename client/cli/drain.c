@@ -9,9 +9,11 @@
 
 enum { OPTION_EXIT = 256 };
 
+#define DEFAULT_TIMEOUT_MS 30000 /* the broker's */
+
 static const struct cli_option options[] = {
-	{"timeout", 't', "TIME", "wait at most so long (else 30s); infinity: as long as it takes"},
-	{"exit", OPTION_EXIT, NULL, "the broker ends afterwards"},
+	{"timeout", 't', "TIME", "wait at most so long (else 30s), or infinity"},
+	{"exit", OPTION_EXIT, NULL, "then end the broker, whether or not sessions are left"},
 	{0},
 };
 
@@ -53,6 +55,7 @@ static int run(struct cli *cli)
 		code = cli_operands(cli, 0, 0, &operands);
 	if (code)
 		return code;
+	cli->wait_ms = timeout_ms == PARAMETER_NONE ? DEFAULT_TIMEOUT_MS : timeout_ms;
 	parameters_init(&parameters);
 	parameters_add_int(&parameters, "timeout_ms", timeout_ms);
 	parameters_add_bool(&parameters, "exit", exit_then);
@@ -70,8 +73,9 @@ const struct command command_drain = {
 	.arguments = "",
 	.help = "refuse new sessions and wait for those that live (admin)",
 	.description =
-		"Fails with 1 if sessions are left when the time is over. The broker goes on\n"
-		"refusing then, until 'usherctl resume'.",
+		"Fails with 1 if sessions are left when the time is over. Without --exit the\n"
+		"broker stays, and goes on refusing in any case, until 'usherctl resume'.",
 	.options = options,
+	.is_admin = true,
 	.run = run,
 };

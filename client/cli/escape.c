@@ -13,10 +13,22 @@
  * that numbers are printed the same everywhere. Without it, all but ASCII is escaped. */
 void escape_init(void)
 {
-	locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	static bool is_done;
+	locale_t locale;
 
+	if (is_done)
+		return;
+	is_done = true;
+	locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	if (locale)
 		uselocale(locale);
+}
+
+/* Most of what is printed is ASCII, and reading a locale takes as long as a call to the broker. */
+static int width_of_character(uint32_t c)
+{
+	escape_init();
+	return wcwidth((wchar_t)c);
 }
 
 bool escape_decode(const char *text, const char *end, uint32_t *ret, size_t *ret_length)
@@ -72,7 +84,7 @@ bool escape_is_harmless(uint32_t c)
 {
 	if (c < 0x80)
 		return c >= 0x20 && c < 0x7f;
-	return !is_invisible(c) && wcwidth((wchar_t)c) >= 0;
+	return !is_invisible(c) && width_of_character(c) >= 0;
 }
 
 static void put_escape(FILE *out, uint32_t c)
@@ -129,7 +141,7 @@ void escape_print(FILE *stream, const char *intro, const char *text)
 	escape_free(escaped);
 }
 
-static size_t width_of(const char *text, const char *end, size_t *ret_length)
+size_t escape_step(const char *text, const char *end, size_t *ret_length)
 {
 	uint32_t c;
 	int width;
@@ -138,7 +150,7 @@ static size_t width_of(const char *text, const char *end, size_t *ret_length)
 		*ret_length = 1;
 		return 1;
 	}
-	width = c < 0x80 ? 1 : wcwidth((wchar_t)c);
+	width = c < 0x80 ? 1 : width_of_character(c);
 	return width < 0 ? 1 : (size_t)width;
 }
 
@@ -148,7 +160,7 @@ size_t escape_width(const char *escaped)
 	size_t width = 0, n;
 
 	for (; escaped < end; escaped += n)
-		width += width_of(escaped, end, &n);
+		width += escape_step(escaped, end, &n);
 	return width;
 }
 
@@ -158,7 +170,7 @@ size_t escape_fit(const char *escaped, size_t width)
 	size_t used = 0, n;
 
 	while (at < end) {
-		used += width_of(at, end, &n);
+		used += escape_step(at, end, &n);
 		if (used > width)
 			break;
 		at += n;

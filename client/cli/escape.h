@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Once, first thing in main(). */
+/* Have the locale that this needs, in the calling thread. Done by itself where it is needed. */
 void escape_init(void);
 
 /* A copy of TEXT, LENGTH bytes, with escapes; NULL without memory. Free it with escape_free(). */
@@ -27,6 +27,9 @@ size_t escape_width(const char *escaped);
 
 /* How many bytes of an escaped text fit into WIDTH columns. */
 size_t escape_fit(const char *escaped, size_t width);
+
+/* Columns of the character at ESCAPED, which has *RET_LENGTH bytes. */
+size_t escape_step(const char *escaped, const char *end, size_t *ret_length);
 
 /* The character at TEXT, of *RET_LENGTH bytes; false if there is no valid one. */
 bool escape_decode(const char *text, const char *end, uint32_t *ret, size_t *ret_length);

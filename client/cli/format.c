@@ -27,14 +27,81 @@ char *format_age(int64_t ms, char *buf)
 	return buf;
 }
 
-char *format_time(int64_t us, char *buf)
+char *format_span(int64_t ms, char *buf)
+{
+	int64_t s = ms / 1000;
+
+	if (ms < 0)
+		strcpy(buf, "-");
+	else if (ms < 1000)
+		snprintf(buf, FORMAT_MAX, "%" PRId64 "ms", ms);
+	else if (s < 60)
+		snprintf(buf, FORMAT_MAX, "%" PRId64 "s", s);
+	else if (s < 3600)
+		snprintf(buf, FORMAT_MAX, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(buf, FORMAT_MAX, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
+	else
+		snprintf(buf, FORMAT_MAX, "%" PRId64 "d%" PRId64 "h", s / 86400, s / 3600 % 24);
+	return buf;
+}
+
+static char *format_local(int64_t us, bool is_word, char *buf)
 {
 	time_t seconds = (time_t)(us / 1000000);
 	struct tm local;
 
 	if (us < 0 || !localtime_r(&seconds, &local) ||
-		!strftime(buf, FORMAT_MAX, "%Y-%m-%d %H:%M:%S", &local))
+		!strftime(buf, FORMAT_MAX, is_word ? "%Y-%m-%dT%H:%M:%S%z" : "%Y-%m-%d %H:%M:%S",
+			&local))
 		strcpy(buf, "-");
+	return buf;
+}
+
+char *format_time(int64_t us, char *buf)
+{
+	return format_local(us, false, buf);
+}
+
+char *format_time_word(int64_t us, char *buf)
+{
+	return format_local(us, true, buf);
+}
+
+char *format_ordinal(int64_t number, char *buf)
+{
+	static const char *const suffixes[] = {"th", "st", "nd", "rd"};
+	int64_t last = number % 10;
+	bool is_teen = number / 10 % 10 == 1;
+
+	snprintf(buf, FORMAT_MAX, "%" PRId64 "%s", number,
+		suffixes[last >= 1 && last <= 3 && !is_teen ? last : 0]);
+	return buf;
+}
+
+char *format_brief(int64_t ns, char *buf)
+{
+	static const struct {
+		double ns;
+		const char *name;
+	} units[] = {
+		{1e3, "us"}, {1e6, "ms"}, {1e9, "s"}, {60e9, "min"}, {3600e9, "h"}, {86400e9, "d"}};
+	size_t i = 0, last = sizeof(units) / sizeof(units[0]) - 1;
+	double value;
+
+	if (ns < 0) {
+		strcpy(buf, "-");
+		return buf;
+	}
+	/* What would be shown as 1000us is 1ms. */
+	while (i < last && (double)ns >= units[i + 1].ns * 0.9995)
+		i++;
+	value = (double)ns / units[i].ns;
+	snprintf(buf, FORMAT_MAX, "%.*f%s",
+		value < 9.995   ? 2
+		: value < 99.95 ? 1
+				: 0,
+		value, units[i].name);
 	return buf;
 }
 

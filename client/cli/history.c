@@ -7,25 +7,38 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 static const struct cli_option options[] = {
-	{"limit", 'n', "NUMBER", "at most so many (else 100; 1000 at most)"},
+	{"limit", 'l', "NUMBER", "at most so many (else 100; 1000 at most)"},
 	{0},
 };
 
-static void add_row(struct table *t, const cJSON *session)
+static void add_slots(struct table *t, const cJSON *session)
 {
+	char *slots = format_slots(tree_member(session, "slots"), false);
+
+	table_add(t, "%s", slots ? slots : "?");
+	free(slots);
+}
+
+static void add_row(struct table *t, const cJSON *session, bool is_terminal)
+{
+	int64_t ended_at = tree_int(session, "ended_at", -1);
 	int64_t pid = tree_int(session, "pid", -1);
 	char text[FORMAT_MAX];
 
-	table_add(t, "%s", format_time(tree_int(session, "ended_at", -1), text));
+	table_add(t, "%s",
+		is_terminal ? format_time(ended_at, text) : format_time_word(ended_at, text));
 	table_add(t, "%s", tree_text(session, "session_id"));
 	table_add(t, "%s", tree_text(session, "pool"));
 	table_add(t, "%s", tree_text(session, "outcome"));
-	table_add(t, "%s", format_age(tree_int(session, "duration_ms", -1), text));
+	table_add(t, "%s", format_span(tree_int(session, "duration_ms", -1), text));
+	add_slots(t, session);
 	table_add(t, "%s", format_user(tree_int(session, "uid", -1)));
 	table_add(t, pid > 0 ? "%" PRId64 : "-", pid);
 	table_add(t, "%s", tree_text(session, "comm"));
+	table_add(t, "%s", tree_text(session, "systemd_unit"));
 	table_add(t, "%s", tree_text(session, "label"));
 	table_add(t, "%s", tree_text(session, "result"));
 }
@@ -38,9 +51,11 @@ static int print_table(const struct cli *cli, const cJSON *sessions)
 		{"POOL", false, true},
 		{"OUTCOME", false, false},
 		{"DURATION", true, false},
+		{"SLOTS", false, 120},
 		{"USER", false, true},
 		{"PID", true, false},
 		{"COMMAND", false, true},
+		{"UNIT", false, 140},
 		{"LABEL", false, true},
 		{"RESULT", false, true},
 	};
@@ -51,7 +66,7 @@ static int print_table(const struct cli *cli, const cJSON *sessions)
 	table_init(&t, columns, sizeof(columns) / sizeof(columns[0]));
 	cJSON_ArrayForEach(session, sessions)
 	{
-		add_row(&t, session);
+		add_row(&t, session, cli->is_terminal);
 	}
 	r = table_print(&t, cli->is_terminal);
 	table_deinit(&t);

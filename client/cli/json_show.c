@@ -11,6 +11,16 @@ static void put_unit(uint32_t unit)
 	printf("\\u%04" PRIx32, unit);
 }
 
+static void put_character(uint32_t c)
+{
+	if (c < 0x10000) {
+		put_unit(c);
+		return;
+	}
+	put_unit(0xd7c0 + (c >> 10));
+	put_unit(0xdc00 + (c & 0x3ff));
+}
+
 static void show_string(const struct json_value *string)
 {
 	const char *at = string->text, *end = at + string->length;
@@ -19,14 +29,10 @@ static void show_string(const struct json_value *string)
 
 	putchar('"');
 	for (; at < end && escape_decode(at, end, &c, &n); at += n) {
-		if (escape_is_harmless(c)) {
+		if (escape_is_harmless(c))
 			fwrite(at, 1, n, stdout);
-		} else if (c < 0x10000) {
-			put_unit(c);
-		} else {
-			put_unit(0xd7c0 + (c >> 10));
-			put_unit(0xdc00 + (c & 0x3ff));
-		}
+		else
+			put_character(c);
 	}
 	putchar('"');
 }
@@ -79,13 +85,21 @@ void json_show(const struct json_value *value, bool is_terminal)
 	putchar('\n');
 }
 
-/* Raw line ends occur between the tokens of a valid text only, where a space does as well. */
-void json_show_line(const struct json_value *value)
+/* Raw line ends occur between the tokens of a valid text only, where a space does as well; what is
+ * not ASCII occurs in strings only. */
+void json_show_line(const struct json_value *value, bool is_terminal)
 {
-	for (size_t i = 0; i < value->length; i++) {
-		char c = value->text[i];
+	const char *at = value->text, *end = at + value->length;
+	uint32_t c;
+	size_t n;
 
-		putchar(c == '\n' || c == '\r' ? ' ' : c);
+	for (; at < end && escape_decode(at, end, &c, &n); at += n) {
+		if (c == '\n' || c == '\r' || c == '\t')
+			putchar(' ');
+		else if (is_terminal && !escape_is_harmless(c))
+			put_character(c);
+		else
+			fwrite(at, 1, n, stdout);
 	}
 	putchar('\n');
 }

@@ -11,7 +11,8 @@
  * terminal are written as \u escapes, which mean the same; otherwise the text is left as it is. */
 void json_show(const struct json_value *value, bool is_terminal);
 
-/* On one line, whatever white space the text has. For JSON Lines. */
-void json_show_line(const struct json_value *value);
+/* On one line, whatever white space the text has, with the same escapes on a terminal. For JSON
+ * Lines. */
+void json_show_line(const struct json_value *value, bool is_terminal);
 
 #endif

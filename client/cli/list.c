@@ -3,12 +3,13 @@
 #include "client/cli/commands.h"
 #include "client/cli/format.h"
 #include "client/cli/json_show.h"
+#include "client/cli/pool_check.h"
+#include "client/cli/session_list.h"
+#include "client/cli/session_row.h"
 #include "client/cli/session_view.h"
 #include "client/cli/table.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,35 +20,27 @@ static const struct cli_option options[] = {
 	{"pool", 'p', "POOL", "those of this pool"},
 	{"uid", OPTION_UID, "USER", "those of this user, a name or a number"},
 	{"pid", OPTION_PID, "PID", "those of this process"},
-	{"state", OPTION_STATE, "STATE", "idle or processing"},
+	{"state", OPTION_STATE, "STATE", "waiting, idle or processing"},
 	{"label", 'L', "TEXT", "those with this label"},
 	{"where", OPTION_WHERE, "JSON", "those whose metadata has these members"},
-	{"limit", 'n', "NUMBER", "at most so many, the oldest first"},
+	{"limit", 'l', "NUMBER", "at most so many, the oldest first"},
 	{0},
 };
 
 struct filter {
+	const char *pool;
 	struct json_writer parameters;
-	int64_t limit;
-};
-
-/* The replies are taken at once and printed afterwards: the broker cuts off a client that stops
- * reading, as a pager would make this one do. */
-struct sessions {
-	struct cli *cli;
-	struct reply *items; /* owned */
-	size_t count;
-	size_t capacity;
-	int64_t limit;
-	int code;
+	int64_t limit; /* 0: none */
 };
 
 static int find_user(const struct cli *cli, const char *text, int64_t *ret)
 {
 	const struct passwd *user = getpwnam(text);
 
-	if (!user)
+	if (!user && !text[strspn(text, "0123456789")])
 		return argument_number(cli, "uid", text, 0, UINT32_MAX, ret);
+	if (!user)
+		return cli_usage_error(cli, "--uid: there is no user '%s'", text);
 	*ret = user->pw_uid;
 	return 0;
 }
@@ -55,7 +48,7 @@ static int find_user(const struct cli *cli, const char *text, int64_t *ret)
 static int add_where(const struct cli *cli, const char *text, struct json_writer *parameters)
 {
 	char *json = NULL;
-	int code = argument_json(cli, "where", text, &json);
+	int code = argument_json(cli, "--where", text, &json);
 
 	parameters_add_json(parameters, "where", json);
 	free(json);
@@ -64,12 +57,13 @@ static int add_where(const struct cli *cli, const char *text, struct json_writer
 
 static int take_option(struct cli *cli, int option, struct filter *filter)
 {
-	static const char *const states[] = {"idle", "processing", NULL};
+	static const char *const states[] = {"waiting", "idle", "processing", NULL};
 	int64_t number = PARAMETER_NONE;
 	int code = 0;
 
 	switch (option) {
 	case 'p':
+		filter->pool = optarg;
 		parameters_add_text(&filter->parameters, "pool", optarg);
 		break;
 	case OPTION_UID:
@@ -95,81 +89,35 @@ static int take_option(struct cli *cli, int option, struct filter *filter)
 	return code;
 }
 
-static int keep_reply(struct sessions *s, const char *text)
+static void add_metadata(struct table *t, const struct reply *reply)
 {
-	char *copy;
+	struct json_value session, metadata = {.length = 0};
 
-	if (s->count == s->capacity) {
-		size_t capacity = s->capacity ? s->capacity * 2 : 64;
-		struct reply *items = reallocarray(s->items, capacity, sizeof(*items));
-
-		if (!items)
-			return EXIT_FAILED;
-		s->items = items;
-		s->capacity = capacity;
-	}
-	copy = strdup(text);
-	if (!copy)
-		return EXIT_FAILED;
-	s->code = reply_parse(s->cli, copy, &s->items[s->count]);
-	if (s->code)
-		return s->code;
-	if (cJSON_IsObject(tree_member(s->items[s->count].tree, "session")))
-		s->count++;
-	else
-		reply_deinit(&s->items[s->count]); /* the stream's empty end */
-	return 0;
-}
-
-static int on_reply(void *userdata, const char *parameters, bool continues)
-{
-	struct sessions *s = userdata;
-
-	(void)continues;
-	if ((uint64_t)s->limit <= s->count)
-		return 1;
-	return keep_reply(s, parameters);
-}
-
-static int fetch(struct sessions *s, const char *parameters)
-{
-	int code = cli_connect(s->cli);
-	int r;
-
-	if (code)
-		return code;
-	r = usher_call_more(s->cli->usher, USHER_INTERFACE ".List", parameters, on_reply, s);
-	if (r == 0 || (r == -ECANCELED && !s->code && (uint64_t)s->limit <= s->count))
-		return 0;
-	return s->code ? s->code : cli_explain(s->cli, r);
+	if (json_find_member(&reply->value, "session", &session) && session.type == JSON_OBJECT)
+		json_find_member(&session, "metadata", &metadata);
+	table_add_text(t, metadata.text, metadata.length);
 }
 
 static void add_row(struct table *t, const struct reply *reply)
 {
 	const cJSON *session = tree_member(reply->tree, "session");
-	char *slots = format_slots(tree_member(session, "slots"), false);
-	int64_t pid = tree_int(session, "pid", -1);
-	struct json_value value, metadata = {.length = 0};
-	char age[FORMAT_MAX];
+	struct session_row row;
 
-	table_add(t, "%s", tree_text(session, "session_id"));
-	table_add(t, "%s", tree_text(session, "pool"));
+	session_row_read(session, format_now_us(), &row);
+	table_add(t, "%s", row.session_id);
+	table_add(t, "%s", row.pool);
 	table_add(t, "%s", session_state(session));
-	table_add(t, "%s", slots ? slots : "?");
-	table_add(t, "%s", format_user(tree_int(session, "uid", -1)));
-	table_add(t, pid > 0 ? "%" PRId64 : "-", pid);
-	table_add(t, "%s", tree_text(session, "comm"));
-	table_add(t, "%s",
-		format_age((format_now_us() - tree_int(session, "created_at", 0)) / 1000, age));
-	table_add(t, "%s", format_age(tree_int(session, "remaining_ms", -1), age));
-	table_add(t, "%s", tree_text(session, "label"));
-	if (json_find_member(&reply->value, "session", &value) && value.type == JSON_OBJECT)
-		json_find_member(&value, "metadata", &metadata);
-	table_add_text(t, metadata.text, metadata.length);
-	free(slots);
+	session_row_add_place(t, &row);
+	session_row_add_user(t, &row);
+	session_row_add_pid(t, &row);
+	table_add(t, "%s", row.command);
+	session_row_add_age(t, &row);
+	session_row_add_left(t, &row);
+	table_add(t, "%s", row.label);
+	add_metadata(t, reply);
 }
 
-static int print_table(const struct sessions *s)
+static int print_table(const struct cli *cli, const struct session_list *sessions)
 {
 	static const struct table_column columns[] = {
 		{"SESSION", false, false},
@@ -188,41 +136,47 @@ static int print_table(const struct sessions *s)
 	int r;
 
 	table_init(&t, columns, sizeof(columns) / sizeof(columns[0]));
-	for (size_t i = 0; i < s->count; i++)
-		add_row(&t, &s->items[i]);
-	r = table_print(&t, s->cli->is_terminal);
+	for (size_t i = 0; i < sessions->count; i++)
+		add_row(&t, &sessions->items[i]);
+	r = table_print(&t, cli->is_terminal);
 	table_deinit(&t);
 	return r < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-static int print_lines(const struct sessions *s)
+static int print_lines(const struct cli *cli, const struct session_list *sessions)
 {
 	struct json_value session;
 
-	for (size_t i = 0; i < s->count; i++) {
-		if (json_find_member(&s->items[i].value, "session", &session))
-			json_show_line(&session);
+	for (size_t i = 0; i < sessions->count; i++) {
+		if (json_find_member(&sessions->items[i].value, "session", &session))
+			json_show_line(&session, cli->is_terminal);
 	}
 	return EXIT_OK;
 }
 
 static int list(struct cli *cli, struct filter *filter)
 {
-	struct sessions s = {.cli = cli, .limit = filter->limit};
+	struct session_list sessions = {.limit = filter->limit};
 	const char *parameters = parameters_finish(&filter->parameters);
-	int code = parameters ? fetch(&s, parameters) : EXIT_FAILED;
+	int code = parameters ? cli_connect(cli) : EXIT_FAILED;
+	int r;
 
-	if (code == 0)
-		code = cli->json ? print_lines(&s) : print_table(&s);
-	for (size_t i = 0; i < s.count; i++)
-		reply_deinit(&s.items[i]);
-	free(s.items);
+	if (code)
+		return code;
+	r = session_list_fetch(&sessions, cli->usher, parameters);
+	if (r < 0)
+		code = cli_explain(cli, r);
+	else if (sessions.count == 0 && filter->pool)
+		code = pool_check_call(cli, filter->pool);
+	else
+		code = cli->json ? print_lines(cli, &sessions) : print_table(cli, &sessions);
+	session_list_deinit(&sessions);
 	return code;
 }
 
 static int run(struct cli *cli)
 {
-	struct filter filter = {.limit = INT64_MAX};
+	struct filter filter = {.limit = 0};
 	char **operands;
 	int option, code = 0;
 
@@ -240,11 +194,13 @@ static int run(struct cli *cli)
 const struct command command_list = {
 	.name = "list",
 	.arguments = "",
-	.help = "list live sessions, the oldest first",
+	.help = "list live and waiting sessions, the oldest first",
 	.description =
-		"Labels and metadata of other users' sessions are shown to admins only;\n"
-		"--label and --where match only where they are shown. With --json one session\n"
-		"a line (JSON Lines), as the broker sent it.",
+		"SLOTS of a session that waits is its place in the queue, as #3, and AGE how\n"
+		"long it has waited; PID is '-' if it belongs to no process. Labels and metadata\n"
+		"of other users' sessions are shown to admins only; --label and --where match\n"
+		"only where they are shown. On a pipe there are no headings, and tabs between\n"
+		"the cells. With --json one session a line (JSON Lines), as the broker sent it.",
 	.options = options,
 	.run = run,
 };

@@ -17,9 +17,13 @@ const struct command *const commands[] = {
 	&command_renew,
 	&command_update,
 	&command_release,
+	&command_cancel,
 	&command_attach,
 	&command_get,
 	&command_list,
+	&command_who,
+	&command_top,
+	&command_monitor,
 	&command_history,
 	&command_revoke,
 	&command_pools,
@@ -48,6 +52,7 @@ enum { OPTION_VERSION = 256 };
 
 static const struct option options[] = {
 	{"socket", required_argument, NULL, 's'},
+	{"call-timeout", required_argument, NULL, 'c'},
 	{"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -69,6 +74,9 @@ static int parse_globals(struct cli *cli, int argc, char **argv)
 			return -1;
 		case 's':
 			cli->socket = optarg;
+			break;
+		case 'c':
+			cli->call_timeout = optarg;
 			break;
 		case 'j':
 			cli->json = true;
@@ -138,7 +146,6 @@ int main(int argc, char **argv)
 	struct cli cli = {.is_terminal = isatty(STDOUT_FILENO)};
 	int code;
 
-	escape_init();
 	code = parse_globals(&cli, argc, argv);
 	if (code < 0)
 		code = run_command(&cli, argc - optind, argv + optind);

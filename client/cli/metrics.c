@@ -14,9 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { OPTION_OPENMETRICS = 256 };
+
 static const struct cli_option options[] = {
-	{"pool", 'p', "POOL", "of this pool only"},
-	{"openmetrics", 'm', "[=strict]", "print OpenMetrics text"},
+	{"pool", 'p', "POOL", "of this pool alone"},
+	{"openmetrics", OPTION_OPENMETRICS, "[=strict]", "print OpenMetrics text"},
 	{"output", 'o', "FILE", "replace FILE, in one step, instead of printing"},
 	{0},
 };
@@ -28,15 +30,33 @@ struct wish {
 	enum openmetrics_style style;
 };
 
+/* The one asked for is the only one. */
+static bool find_pool(const struct json_value *metrics, struct json_value *ret)
+{
+	struct json_value pools;
+	struct json_iter iter;
+
+	if (!json_find_member(metrics, "pools", &pools) || pools.type != JSON_ARRAY)
+		return false;
+	json_iter_init(&iter, &pools);
+	return json_next_element(&iter, ret) && ret->type == JSON_OBJECT;
+}
+
 static int print_metrics(
 	const struct cli *cli, const struct wish *wish, const struct json_value *metrics)
 {
+	struct json_value pool;
+
+	if (wish->pool && !find_pool(metrics, &pool)) {
+		cli_complain(cli, "the broker's reply has no metrics of the pool");
+		return EXIT_FAILED;
+	}
 	if (wish->is_openmetrics)
-		openmetrics_write(stdout, metrics, wish->style);
+		openmetrics_write(stdout, metrics, wish->style, wish->pool);
 	else if (cli->json)
-		json_show(metrics, cli->is_terminal && !wish->output);
+		json_show(wish->pool ? &pool : metrics, cli->is_terminal);
 	else
-		return metrics_view(cli, metrics);
+		return wish->pool ? metrics_view_pool(cli, &pool) : metrics_view(cli, metrics);
 	return EXIT_OK;
 }
 
@@ -192,9 +212,11 @@ const struct command command_metrics = {
 	.arguments = "",
 	.help = "show counters and distributions",
 	.description =
-		"Counters are those since the start or the last 'usherctl reset-metrics';\n"
-		"--openmetrics has those since the start. Its text is accepted by Prometheus,\n"
-		"promtool and, in --output, node_exporter's textfile collector (FILE.prom);\n"
+		"On a pipe and in --output: one name, a tab and its value a line, as the broker\n"
+		"gives them. lifetime_total_... and sessions_rejected_... count since the start\n"
+		"or the last 'usherctl reset-metrics'; totals..., pools...totals... and\n"
+		"--openmetrics since the start. The text of the latter is accepted by\n"
+		"Prometheus, promtool and node_exporter's textfile collector (FILE.prom);\n"
 		"with --openmetrics=strict, counters are named to the letter of OpenMetrics\n"
 		"1.0, which promtool complains about.",
 	.options = options,

@@ -165,7 +165,12 @@ static const struct counter ended[] = {{"completed", "completed"}, {"error", "er
 static const struct counter rejected[] = {{"rejected_capacity", "capacity"},
 	{"rejected_metadata_size", "metadata_size"}, {"rejected_creation_error", "creation_error"},
 	{"rejected_shutdown", "shutdown"}, {"rejected_paused", "paused"},
-	{"rejected_invalid", "invalid"}, {0}};
+	{"rejected_quota", "quota"}, {"rejected_queue_full", "queue_full"},
+	{"rejected_wait_timeout", "wait_timeout"}, {"rejected_invalid", "invalid"}, {0}};
+static const struct counter queued[] = {{"queued", NULL}, {0}};
+static const struct counter wait_cancelled[] = {{"wait_cancelled", NULL}, {0}};
+static const struct counter shadow[] = {
+	{"shadow_capacity", "capacity"}, {"shadow_quota", "quota"}, {0}};
 
 static void write_totals(const struct exposition *e, enum place place, const char *const *names)
 {
@@ -176,9 +181,14 @@ static void write_totals(const struct exposition *e, enum place place, const cha
 		{{NULL, created}, "Sessions created."},
 		{{"outcome", ended}, "Sessions ended, by outcome."},
 		{{"reason", rejected}, "Requests for a session that were refused, by reason."},
+		{{NULL, queued}, "Requests that had to wait."},
+		{{NULL, wait_cancelled}, "Waits ended by Cancel or by the one who waited."},
+		{{"reason", shadow},
+			"Sessions that a pool which does not enforce its limits let in, by reason"
+			" to refuse them."},
 	};
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		begin_family(e, names[i], COUNTER, NULL, families[i].help);
 		for_each_place(e, place, names[i], put_counters, &families[i].counters);
 	}
@@ -225,6 +235,9 @@ static void write_gauges(const struct exposition *e, enum place place, const str
 
 static const struct gauge broker_gauges[] = {
 	{"active_sessions", "active_sessions", NULL, NUMBER, "Live sessions."},
+	{"waiting_sessions", "waiting_sessions", NULL, NUMBER, "Sessions that wait."},
+	{"oldest_wait_ms", "oldest_wait_seconds", "seconds", MILLISECONDS,
+		"For how long the one that came first has waited."},
 	{"used_units", "used_units", NULL, NUMBER, "Slots in use."},
 	{"over", "over_units", NULL, NUMBER, "Slots in use beyond the limits."},
 	{"overdue", "overdue_sessions", NULL, NUMBER,
@@ -239,6 +252,8 @@ static const struct gauge broker_gauges[] = {
 		"1 if the last reload found a correct configuration."},
 	{"workers", "workers", NULL, NUMBER, "Event loops."},
 	{"connections", "connections", NULL, NUMBER, "Open connections."},
+	{"watched_processes", "watched_processes", NULL, NUMBER, "Processes that own sessions."},
+	{"watchers", "watchers", NULL, NUMBER, "Calls of Monitor that are on."},
 	{"started_at", "start_time_seconds", "seconds", MICROSECONDS,
 		"When the broker started, since 1970."},
 	{0},
@@ -247,6 +262,10 @@ static const struct gauge broker_gauges[] = {
 static const struct gauge pool_gauges[] = {
 	{"limit", "pool_limit_units", NULL, NUMBER, "The pool's limit."},
 	{"active_sessions", "pool_active_sessions", NULL, NUMBER, "Live sessions of the pool."},
+	{"waiting_sessions", "pool_waiting_sessions", NULL, NUMBER,
+		"Sessions that wait for the pool."},
+	{"oldest_wait_ms", "pool_oldest_wait_seconds", "seconds", MILLISECONDS,
+		"For how long the one that came first has waited for the pool."},
 	{"used_units", "pool_used_units", NULL, NUMBER, "Slots in use of the pool."},
 	{"over", "pool_over_units", NULL, NUMBER, "Slots in use beyond the pool's limit."},
 	{"overdue", "pool_overdue_sessions", NULL, NUMBER,
@@ -351,6 +370,8 @@ static void put_histogram(const struct exposition *e, const char *name, const st
 static const struct distribution broker_distributions[] = {
 	{"creation_latency", true, SHORT_TIMES, "creation_latency_seconds",
 		"From a request's arrival to the writing of its grant."},
+	{"queue_wait", true, LONG_TIMES, "queue_wait_seconds",
+		"From request to grant, of granted sessions that had to wait."},
 	{"session_duration", true, LONG_TIMES, "session_duration_seconds",
 		"From creation to end, of ended sessions."},
 	{"lock_wait", false, SHORT_TIMES, "lock_wait_seconds", "Waiting for the table's lock."},
@@ -361,6 +382,8 @@ static const struct distribution broker_distributions[] = {
 };
 
 static const struct distribution pool_distributions[] = {
+	{"queue_wait", true, LONG_TIMES, "pool_queue_wait_seconds",
+		"From request to grant, of the pool's granted sessions that had to wait."},
 	{"session_duration", true, LONG_TIMES, "pool_session_duration_seconds",
 		"From creation to end, of the pool's ended sessions."},
 	{0},
@@ -387,19 +410,23 @@ static void write_build_info(const struct exposition *e)
 	put_int(e, "build_info", "", &label, NULL, 1);
 }
 
-void openmetrics_write(FILE *out, const struct json_value *metrics, enum openmetrics_style style)
+void openmetrics_write(
+	FILE *out, const struct json_value *metrics, enum openmetrics_style style, bool pools_only)
 {
-	static const char *const broker_totals[] = {
-		"sessions_created", "sessions_ended", "sessions_rejected"};
-	static const char *const pool_totals[] = {
-		"pool_sessions_created", "pool_sessions_ended", "pool_sessions_rejected"};
+	static const char *const broker_totals[] = {"sessions_created", "sessions_ended",
+		"sessions_rejected", "sessions_queued", "waits_cancelled", "sessions_unenforced"};
+	static const char *const pool_totals[] = {"pool_sessions_created", "pool_sessions_ended",
+		"pool_sessions_rejected", "pool_sessions_queued", "pool_waits_cancelled",
+		"pool_sessions_unenforced"};
 	const struct exposition e = {out, metrics, style};
 
-	write_build_info(&e);
-	write_gauges(&e, BROKER, broker_gauges);
-	write_totals(&e, BROKER, broker_totals);
-	write_broker_counters(&e);
-	write_histograms(&e, BROKER, broker_distributions);
+	if (!pools_only) {
+		write_build_info(&e);
+		write_gauges(&e, BROKER, broker_gauges);
+		write_totals(&e, BROKER, broker_totals);
+		write_broker_counters(&e);
+		write_histograms(&e, BROKER, broker_distributions);
+	}
 	write_gauges(&e, POOLS, pool_gauges);
 	write_totals(&e, POOLS, pool_totals);
 	write_histograms(&e, POOLS, pool_distributions);

@@ -9,6 +9,7 @@
 
 #include "proto/json_scan.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* How a counter's HELP and TYPE lines name it. OpenMetrics 1.0 leaves "_total" to the samples;
@@ -16,7 +17,9 @@
  * the same. */
 enum openmetrics_style { OPENMETRICS_COMMON, OPENMETRICS_STRICT };
 
-/* METRICS is the member "metrics" of the reply. Errors are the stream's. */
-void openmetrics_write(FILE *out, const struct json_value *metrics, enum openmetrics_style style);
+/* METRICS is the member "metrics" of the reply; POOLS_ONLY leaves out what is of the whole broker.
+ * Errors are the stream's. */
+void openmetrics_write(
+	FILE *out, const struct json_value *metrics, enum openmetrics_style style, bool pools_only);
 
 #endif

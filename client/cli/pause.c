@@ -37,7 +37,12 @@ static int run(struct cli *cli)
 	parameters_add_text(&parameters, "pool", operands[0]);
 	parameters_add_int(&parameters, "for_ms", for_ms < 0 ? PARAMETER_NONE : for_ms);
 	parameters_add_text(&parameters, "reason", reason);
-	return cli_call_plain(cli, "Pause", &parameters);
+	code = cli_call_plain(cli, "Pause", &parameters);
+	if (code == 0)
+		cli_say(cli, "%s%s: new sessions are refused",
+			operands[0] ? operands[0] : "all pools",
+			operands[0] ? " is paused" : " are paused");
+	return code;
 }
 
 const struct command command_pause = {
@@ -46,5 +51,6 @@ const struct command command_pause = {
 	.help = "refuse new sessions of a pool, or of all (admin)",
 	.description = "Sessions that live go on.",
 	.options = options,
+	.is_admin = true,
 	.run = run,
 };

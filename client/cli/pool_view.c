@@ -1,52 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/cli/pool_view.h"
 
-#include "client/cli/format.h"
+#include "client/cli/pool_remarks.h"
 #include "client/cli/reply.h"
 #include "client/cli/table.h"
 #include "proto/duration.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-__attribute__((format(printf, 3, 4))) static void add_remark(
-	char *text, size_t size, const char *format, ...)
-{
-	size_t used = strlen(text);
-	va_list args;
-
-	if (used) {
-		snprintf(text + used, size - used, ", ");
-		used = strlen(text);
-	}
-	va_start(args, format);
-	vsnprintf(text + used, size - used, format, args);
-	va_end(args);
-}
-
-const char *pool_remarks(const cJSON *pool)
-{
-	static char text[512];
-	int64_t until = tree_int(pool, "paused_until", -1);
-	int64_t over = tree_int(pool, "over", 0), overdue = tree_int(pool, "overdue", 0);
-	const char *reason = tree_text(pool, "pause_reason");
-	char left[FORMAT_MAX];
-
-	text[0] = '\0';
-	if (tree_bool(pool, "paused"))
-		add_remark(text, sizeof(text), "paused%s%s%s%s", until < 0 ? "" : " for another ",
-			until < 0 ? "" : format_age((until - format_now_us()) / 1000, left),
-			*reason ? ": " : "", reason);
-	if (tree_bool(pool, "removed"))
-		add_remark(text, sizeof(text), "being removed");
-	if (over > 0)
-		add_remark(text, sizeof(text), "%" PRId64 " over the limit", over);
-	if (overdue > 0)
-		add_remark(text, sizeof(text), "%" PRId64 " overdue", overdue);
-	return text;
-}
 
 static void add_duration(struct table *t, const cJSON *pool, const char *name)
 {
@@ -56,11 +16,33 @@ static void add_duration(struct table *t, const cJSON *pool, const char *name)
 	table_add(t, "%s", ms < 0 ? "" : duration_format(ms, text, sizeof(text)));
 }
 
+static const char *const quotas[][2] = {
+	{"per_uid_limit", "user"},
+	{"per_process_limit", "process"},
+	{"per_label_limit", "label"},
+};
+
+/* "user 2, label 4". */
+static void add_quotas(struct table *t, const cJSON *pool)
+{
+	char text[128] = "";
+
+	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
+		int64_t limit = tree_int(pool, quotas[i][0], -1);
+
+		if (limit >= 0)
+			remark_add(text, sizeof(text), "%s %" PRId64, quotas[i][1], limit);
+	}
+	table_add(t, "%s", text);
+}
+
 static void add_row(struct table *t, const cJSON *pool)
 {
 	table_add(t, "%s", tree_text(pool, "pool"));
 	table_add(t, "%" PRId64, tree_int(pool, "used_units", 0));
 	table_add(t, "%" PRId64, tree_int(pool, "limit", 0));
+	table_add(t, "%" PRId64, tree_int(pool, "waiting_sessions", 0));
+	add_quotas(t, pool);
 	add_duration(t, pool, "default_timeout_ms");
 	add_duration(t, pool, "max_timeout_ms");
 	add_duration(t, pool, "max_duration_ms");
@@ -76,11 +58,13 @@ int pool_view(const struct cli *cli, const cJSON *pools)
 		{"POOL", false, true},
 		{"USED", true, false},
 		{"LIMIT", true, false},
+		{"WAIT", true, false},
+		{"QUOTAS", false, true},
 		{"TIMEOUT", true, false},
 		{"LONGEST", true, false},
 		{"LIFE", true, false},
 		{"THEN", false, false},
-		{"BYTES", true, false},
+		{"BYTES", true, 110},
 		{"SOURCE", false, false},
 		{"REMARKS", false, true},
 	};
@@ -96,6 +80,7 @@ int pool_view(const struct cli *cli, const cJSON *pools)
 		{
 			add_row(&t, pool);
 		}
+	t.has_remarks = true;
 	r = table_print(&t, cli->is_terminal);
 	table_deinit(&t);
 	return r < 0 ? EXIT_FAILED : EXIT_OK;

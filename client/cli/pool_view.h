@@ -10,7 +10,4 @@
 /* One row for POOLS, an array, or a single pool. Exit code. */
 int pool_view(const struct cli *cli, const cJSON *pools);
 
-/* "paused for another 5min: reason, draining"; "" if there is nothing to say. Static. */
-const char *pool_remarks(const cJSON *pool);
-
 #endif

@@ -6,7 +6,9 @@
 #include <getopt.h>
 
 static const struct cli_option options[] = {
-	{"timeout", 't', "TIME", "the new deadline, from now; infinity for none"},
+	{"timeout", 't', "TIME",
+		"the new deadline, from now; infinity for none, which a detached session cannot "
+		"have"},
 	{0},
 };
 

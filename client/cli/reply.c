@@ -3,6 +3,7 @@
 
 #include "client/cli/json_show.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,19 +99,30 @@ int cli_call_plain(struct cli *cli, const char *method, struct json_writer *para
 	return EXIT_OK;
 }
 
+int reply_read(const char *text, struct reply *ret)
+{
+	struct reply reply = {.text = strdup(text)};
+
+	if (!reply.text)
+		return -ENOMEM;
+	reply.tree = cJSON_Parse(reply.text);
+	if (!reply.tree ||
+		json_parse(reply.text, strlen(text), UINT32_MAX, &reply.value, NULL) < 0) {
+		reply_deinit(&reply);
+		return -EBADMSG;
+	}
+	*ret = reply;
+	return 0;
+}
+
 int reply_parse(struct cli *cli, char *text, struct reply *ret)
 {
-	struct json_value value;
-	cJSON *tree = cJSON_Parse(text);
+	int r = reply_read(text, ret);
 
-	if (!tree || json_parse(text, strlen(text), UINT32_MAX, &value, NULL) < 0) {
-		cJSON_Delete(tree);
-		free(text);
+	free(text);
+	if (r < 0)
 		cli_complain(cli, "the reply is nested too deep, or there is no memory for it");
-		return EXIT_FAILED;
-	}
-	*ret = (struct reply){text, value, tree};
-	return 0;
+	return r < 0 ? EXIT_FAILED : 0;
 }
 
 void reply_deinit(struct reply *reply)
@@ -143,37 +155,6 @@ bool reply_print_lines(const struct cli *cli, const struct reply *reply, const c
 		return true;
 	json_iter_init(&iter, &array);
 	while (json_next_element(&iter, &element))
-		json_show_line(&element);
+		json_show_line(&element, cli->is_terminal);
 	return true;
-}
-
-/* ---- trees ---- */
-
-const cJSON *tree_member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-const char *tree_text(const cJSON *object, const char *name)
-{
-	const char *text = cJSON_GetStringValue(tree_member(object, name));
-
-	return text ? text : "";
-}
-
-int64_t tree_int(const cJSON *object, const char *name, int64_t fallback)
-{
-	const cJSON *item = tree_member(object, name);
-
-	if (!cJSON_IsNumber(item))
-		return fallback;
-	/* What is outside of int64_t, or no number at all, must not be converted. */
-	if (!(item->valuedouble > -9.2e18 && item->valuedouble < 9.2e18))
-		return fallback;
-	return (int64_t)item->valuedouble;
-}
-
-bool tree_bool(const cJSON *object, const char *name)
-{
-	return cJSON_IsTrue(tree_member(object, name));
 }

@@ -10,6 +10,7 @@
 #define USHER_CLI_REPLY_H
 
 #include "client/cli/cli.h"
+#include "client/cli/tree.h"
 #include "proto/json_scan.h"
 #include "proto/json_write.h"
 
@@ -42,6 +43,10 @@ void reply_deinit(struct reply *reply);
 /* The same where the reply has nothing to say: with --json it is printed. Exit code. */
 int cli_call_plain(struct cli *cli, const char *method, struct json_writer *parameters);
 
+/* A reply from a copy of TEXT, without a word. 0, -ENOMEM, or -EBADMSG for what is nested too deep.
+ */
+int reply_read(const char *text, struct reply *ret);
+
 /* A reply from its TEXT, which it owns from then on (also on a failure). 0 or an exit code. */
 int reply_parse(struct cli *cli, char *text, struct reply *ret);
 
@@ -50,12 +55,5 @@ bool reply_print_json(const struct cli *cli, const struct reply *reply, const ch
 
 /* The same for the array NAME: one element a line. */
 bool reply_print_lines(const struct cli *cli, const struct reply *reply, const char *name);
-
-/* ---- reading trees; what is missing is "", FALLBACK, false, NULL ---- */
-
-const char *tree_text(const cJSON *object, const char *name);
-int64_t tree_int(const cJSON *object, const char *name, int64_t fallback);
-bool tree_bool(const cJSON *object, const char *name);
-const cJSON *tree_member(const cJSON *object, const char *name);
 
 #endif

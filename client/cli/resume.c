@@ -15,7 +15,12 @@ static int run(struct cli *cli)
 		return code;
 	parameters_init(&parameters);
 	parameters_add_text(&parameters, "pool", operands[0]);
-	return cli_call_plain(cli, "Resume", &parameters);
+	code = cli_call_plain(cli, "Resume", &parameters);
+	if (code == 0)
+		cli_say(cli, "%s %s new sessions again%s", operands[0] ? operands[0] : "all pools",
+			operands[0] ? "takes" : "take",
+			operands[0] ? "" : ", but for those paused by name");
+	return code;
 }
 
 const struct command command_resume = {
@@ -23,5 +28,6 @@ const struct command command_resume = {
 	.arguments = "[POOL]",
 	.help = "end the pause of a pool, or of all and a drain (admin)",
 	.description = "Without POOL, pools that were paused by name stay paused.",
+	.is_admin = true,
 	.run = run,
 };

@@ -2,6 +2,7 @@
 #include "client/cli/session_view.h"
 
 #include "client/cli/format.h"
+#include "client/cli/session_row.h"
 #include "client/cli/table.h"
 
 #include <inttypes.h>
@@ -14,8 +15,8 @@ const char *session_state(const cJSON *session)
 	static char text[80];
 
 	snprintf(text, sizeof(text), "%.32s%s%s", tree_text(session, "state"),
-		tree_bool(session, "overdue") ? ", overdue" : "",
-		tree_bool(session, "revoking") ? ", revoking" : "");
+		tree_bool(session, "overdue") ? ",overdue" : "",
+		tree_bool(session, "revoking") ? ",revoking" : "");
 	return text;
 }
 
@@ -43,8 +44,20 @@ static void add_time(struct table *t, const cJSON *session, const char *name, co
 
 static void add_place(struct table *t, const cJSON *session)
 {
-	char *slots = format_slots(tree_member(session, "slots"), false);
+	const cJSON *queued = tree_member(session, "queued");
+	char *slots;
 
+	if (cJSON_IsObject(queued)) {
+		table_add(t, "queue");
+		table_add(t, "#%" PRId64 " of %" PRId64 " that wait",
+			tree_int(queued, "position", -1), tree_int(queued, "waiting", -1));
+	}
+	if (tree_int(session, "fence", -1) < 0) {
+		table_add(t, "units");
+		table_add(t, "%" PRId64, tree_int(session, "units", 1));
+		return;
+	}
+	slots = format_slots(tree_member(session, "slots"), false);
 	table_add(t, "slots");
 	table_add(t, "%s", slots ? slots : "?");
 	free(slots);
@@ -60,7 +73,7 @@ static void add_owner(struct table *t, const cJSON *session)
 	table_add(t, "user");
 	table_add(t, "%s", format_user(tree_int(session, "uid", -1)));
 	if (pid > 0) {
-		table_add(t, "process");
+		table_add(t, session_pid(session) > 0 ? "process" : "made by");
 		table_add(t, "%" PRId64 " (%s)", pid, tree_text(session, "comm"));
 	}
 	add_text(t, session, "systemd_unit", "unit");
@@ -96,9 +109,14 @@ int session_view(struct cli *cli, const struct reply *reply)
 	table_add(&t, "state");
 	table_add(&t, "%s", session_state(session));
 	add_place(&t, session);
+	if (tree_int(session, "priority", 0) > 0) {
+		table_add(&t, "priority");
+		table_add(&t, "%" PRId64, tree_int(session, "priority", 0));
+	}
 	add_text(&t, session, "label", "label");
 	add_owner(&t, session);
-	add_time(&t, session, "created_at", "created");
+	add_time(&t, session, "created_at",
+		cJSON_IsObject(tree_member(session, "queued")) ? "waiting since" : "created");
 	add_time(&t, session, "started_at", "started");
 	add_time(&t, session, "expires_at", "deadline");
 	if (json_find_member(&reply->value, "session", &value) && value.type == JSON_OBJECT)

@@ -3,7 +3,7 @@
 #include "client/cli/escape.h"
 #include "client/cli/format.h"
 #include "client/cli/json_show.h"
-#include "client/cli/pool_view.h"
+#include "client/cli/pool_remarks.h"
 #include "client/cli/reply.h"
 #include "client/cli/table.h"
 
@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BAR_WIDTH 20
+#define BAR_WIDTH  20
+#define LINE_WIDTH 79
 
 static void print_head(const struct cli *cli, const cJSON *metrics)
 {
@@ -37,12 +38,25 @@ static const char *bar(int64_t used, int64_t limit, char *buf)
 
 	if (full > BAR_WIDTH)
 		full = BAR_WIDTH;
-	if (full == 0 && used > 0)
-		full = 1; /* one of many is not nothing */
 	memset(buf, '.', BAR_WIDTH);
 	memset(buf, '#', (size_t)(full > 0 ? full : 0));
+	/* One of many is not nothing, nor a whole part. */
+	if (full >= 0 && full < BAR_WIDTH && limit > 0 && used * BAR_WIDTH % limit > 0)
+		buf[full] = ':';
 	buf[BAR_WIDTH] = '\0';
 	return buf;
+}
+
+static void add_waiting(struct table *t, const cJSON *pool)
+{
+	int64_t waiting = tree_int(pool, "waiting_sessions", 0);
+	char age[FORMAT_MAX];
+
+	if (waiting > 0)
+		table_add(t, "%" PRId64 " waiting, the first for %s", waiting,
+			format_span(tree_int(pool, "oldest_wait_ms", -1), age));
+	else
+		table_add(t, "-");
 }
 
 static void add_row(struct table *t, const cJSON *pool)
@@ -54,6 +68,7 @@ static void add_row(struct table *t, const cJSON *pool)
 	table_add(t, "%" PRId64 "/%" PRId64, used, limit);
 	table_add(t, "%s", bar(used < INT32_MAX ? used : INT32_MAX, limit, text));
 	table_add(t, "%" PRId64 " active", tree_int(pool, "active_sessions", 0));
+	add_waiting(t, pool);
 	table_add(t, "%s", used >= limit && !*pool_remarks(pool) ? "full" : pool_remarks(pool));
 }
 
@@ -65,6 +80,7 @@ static int print_pools(const struct cli *cli, const cJSON *pools)
 		{NULL, false, false},
 		{NULL, true, false},
 		{NULL, false, true},
+		{NULL, false, true},
 	};
 	const cJSON *pool;
 	struct table t;
@@ -75,38 +91,65 @@ static int print_pools(const struct cli *cli, const cJSON *pools)
 	{
 		add_row(&t, pool);
 	}
+	t.has_remarks = true;
 	r = table_print(&t, cli->is_terminal);
 	table_deinit(&t);
 	return r < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
+static const char *const reasons[][2] = {
+	{"rejected_capacity", "full"},
+	{"rejected_quota", "over quota"},
+	{"rejected_queue_full", "queue full"},
+	{"rejected_wait_timeout", "waited in vain"},
+	{"rejected_paused", "paused"},
+	{"rejected_shutdown", "draining"},
+	{"rejected_metadata_size", "metadata"},
+	{"rejected_invalid", "invalid"},
+	{"rejected_creation_error", "failed"},
+};
+#define N_REASONS (sizeof(reasons) / sizeof(reasons[0]))
+
+/* "refused: 3 full, 1 paused", in lines that fit. */
+static void print_reasons(const cJSON *totals)
+{
+	size_t column = 0;
+
+	for (size_t i = 0; i < N_REASONS; i++) {
+		int64_t count = tree_int(totals, reasons[i][0], 0);
+		char text[64];
+		size_t length;
+
+		if (count == 0)
+			continue;
+		length = (size_t)snprintf(
+			text, sizeof(text), "%" PRId64 " %s", count, reasons[i][1]);
+		if (column > 0 && column + length + 3 > LINE_WIDTH) {
+			fputs(",\n         ", stdout);
+			column = 9;
+		} else {
+			fputs(column ? ", " : "refused: ", stdout);
+			column += column ? 2 : 9;
+		}
+		fputs(text, stdout);
+		column += length;
+	}
+	if (column)
+		putchar('\n');
+}
+
 static void print_counts(const cJSON *metrics)
 {
-	static const char *const reasons[][2] = {
-		{"rejected_capacity", "full"},
-		{"rejected_paused", "paused"},
-		{"rejected_shutdown", "draining"},
-		{"rejected_metadata_size", "metadata"},
-		{"rejected_invalid", "invalid"},
-		{"rejected_creation_error", "failed"},
-	};
 	const cJSON *totals = tree_member(metrics, "totals");
 	int64_t sum = 0;
-	const char *separator = " (";
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < N_REASONS; i++)
 		sum += tree_int(totals, reasons[i][0], 0);
-	printf("%" PRId64 " created, %" PRId64 " refused", tree_int(totals, "created", 0), sum);
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		int64_t count = tree_int(totals, reasons[i][0], 0);
-
-		if (count > 0) {
-			printf("%s%" PRId64 " %s", separator, count, reasons[i][1]);
-			separator = ", ";
-		}
-	}
-	printf("%s since the start; connections: %" PRId64 "\n", sum > 0 ? ")" : "",
-		tree_int(metrics, "connections", 0));
+	printf("since the start: %" PRId64 " created, %" PRId64 " had to wait, %" PRId64
+	       " refused\n",
+		tree_int(totals, "created", 0), tree_int(totals, "queued", 0), sum);
+	print_reasons(totals);
+	printf("connections: %" PRId64 "\n", tree_int(metrics, "connections", 0));
 }
 
 static void print_json(

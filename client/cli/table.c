@@ -12,9 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define COLUMNS_MAX 16
-#define GAP         2 /* columns between columns */
-#define LEAST_CUT   8 /* nothing is cut shorter */
+#define LEAST_CUT 6 /* nothing is cut shorter */
 
 void table_init(struct table *t, const struct table_column *columns, size_t n_columns)
 {
@@ -73,7 +71,7 @@ void table_add(struct table *t, const char *format, ...)
 	free(text);
 }
 
-static size_t terminal_width(void)
+size_t table_terminal_width(void)
 {
 	struct winsize size;
 
@@ -82,30 +80,28 @@ static size_t terminal_width(void)
 	return 80;
 }
 
-static bool has_header(const struct table *t, bool is_terminal)
+static bool has_header(const struct table *t)
 {
-	return is_terminal && t->columns[0].name;
+	return t->columns[0].name;
 }
 
-#define HIDDEN SIZE_MAX
-
-/* On a terminal, what may be cut is left out if no row has anything there. */
-static void hide_empty(const struct table *t, size_t *widths)
+/* On a terminal, what may be cut is left out if no row has anything there, or no room is there. */
+static void hide(const struct table *t, size_t width, size_t *widths)
 {
 	for (size_t c = 0; c < t->n_columns; c++) {
 		bool is_empty = t->columns[c].may_cut && t->n_cells > 0;
 
 		for (size_t i = c; is_empty && i < t->n_cells; i += t->n_columns)
 			is_empty = strcmp(t->cells[i], "-") == 0;
-		if (is_empty)
-			widths[c] = HIDDEN;
+		if (is_empty || width < t->columns[c].may_cut)
+			widths[c] = TABLE_HIDDEN;
 	}
 }
 
-static void measure(const struct table *t, bool is_terminal, size_t *widths)
+static void measure(const struct table *t, size_t *widths)
 {
 	for (size_t c = 0; c < t->n_columns; c++)
-		widths[c] = has_header(t, is_terminal) ? strlen(t->columns[c].name) : 0;
+		widths[c] = has_header(t) ? strlen(t->columns[c].name) : 0;
 	for (size_t i = 0; i < t->n_cells; i++) {
 		size_t width = escape_width(t->cells[i]);
 
@@ -114,24 +110,51 @@ static void measure(const struct table *t, bool is_terminal, size_t *widths)
 	}
 }
 
-/* Take away from the columns that may be cut, the last one first. */
-static void fit(const struct table *t, size_t *widths)
+/* The widest of the columns that may be cut further, and the width of the next one. */
+static size_t find_widest(const struct table *t, const size_t *widths, size_t *ret_next)
 {
-	size_t total = 0, room = terminal_width() + GAP;
+	size_t widest = TABLE_HIDDEN, next = LEAST_CUT;
+
+	for (size_t c = 0; c < t->n_columns; c++) {
+		if (!t->columns[c].may_cut || widths[c] == TABLE_HIDDEN || widths[c] <= LEAST_CUT)
+			continue;
+		if (widest == TABLE_HIDDEN || widths[c] >= widths[widest]) {
+			next = widest == TABLE_HIDDEN ? next : widths[widest];
+			widest = c;
+		} else if (widths[c] > next) {
+			next = widths[c];
+		}
+	}
+	*ret_next = next;
+	return widest;
+}
+
+/* Take away from the widest column until all fit: one long text costs the others nothing. */
+static void fit(const struct table *t, size_t width, size_t *widths)
+{
+	size_t total = 0, room = width + TABLE_GAP;
 
 	for (size_t c = 0; c < t->n_columns; c++)
-		total += widths[c] == HIDDEN ? 0 : widths[c] + GAP;
-	for (size_t c = t->n_columns; c-- > 0 && total > room;) {
-		size_t excess = total - room, most;
+		total += widths[c] == TABLE_HIDDEN ? 0 : widths[c] + TABLE_GAP;
+	while (total > room) {
+		size_t next, excess = total - room;
+		size_t c = find_widest(t, widths, &next), most;
 
-		if (!t->columns[c].may_cut || widths[c] <= LEAST_CUT || widths[c] == HIDDEN)
-			continue;
-		most = widths[c] - LEAST_CUT;
+		if (c == TABLE_HIDDEN)
+			return;
+		most = widths[c] > next ? widths[c] - next : 1;
 		if (excess > most)
 			excess = most;
 		widths[c] -= excess;
 		total -= excess;
 	}
+}
+
+void table_layout(const struct table *t, size_t width, size_t *ret_widths)
+{
+	measure(t, ret_widths);
+	hide(t, width, ret_widths);
+	fit(t, width, ret_widths);
 }
 
 static void print_spaces(size_t count)
@@ -158,12 +181,15 @@ static void print_row(const struct table *t, char *const *cells, const size_t *w
 
 	for (size_t c = 0; c < t->n_columns; c++) {
 		const char *text = cells ? cells[c] : t->columns[c].name;
-		size_t own = escape_width(text);
+		size_t own;
 
-		if (widths[c] == HIDDEN)
+		if (widths[c] == TABLE_HIDDEN)
 			continue;
+		if (t->has_remarks && c == t->n_columns - 1 && !strcmp(text, "-"))
+			continue;
+		own = escape_width(text);
 		print_spaces(pending);
-		pending = GAP;
+		pending = TABLE_GAP;
 		if (own > widths[c]) {
 			print_cut(text, widths[c]);
 			continue;
@@ -175,20 +201,24 @@ static void print_row(const struct table *t, char *const *cells, const size_t *w
 	putchar('\n');
 }
 
-int table_print(const struct table *t, bool is_terminal)
+static void print_on_terminal(const struct table *t)
 {
-	size_t widths[COLUMNS_MAX];
+	size_t widths[TABLE_COLUMNS_MAX];
 
-	if (t->failed || t->n_columns > COLUMNS_MAX)
-		return -ENOMEM;
-	measure(t, is_terminal, widths);
-	if (is_terminal) {
-		hide_empty(t, widths);
-		fit(t, widths);
-	}
-	if (has_header(t, is_terminal))
+	table_layout(t, table_terminal_width(), widths);
+	if (has_header(t))
 		print_row(t, NULL, widths);
 	for (size_t i = 0; i + t->n_columns <= t->n_cells; i += t->n_columns)
 		print_row(t, t->cells + i, widths);
+}
+
+int table_print(const struct table *t, bool is_terminal)
+{
+	if (t->failed || t->n_columns > TABLE_COLUMNS_MAX)
+		return -ENOMEM;
+	if (is_terminal)
+		print_on_terminal(t);
+	for (size_t i = 0; !is_terminal && i < t->n_cells; i++)
+		printf("%s%c", t->cells[i], (i + 1) % t->n_columns ? '\t' : '\n');
 	return 0;
 }

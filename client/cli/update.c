@@ -26,7 +26,10 @@ static int update(struct cli *cli, const char *metadata)
 	parameters_init(&parameters);
 	parameters_add_text(&parameters, "session_id", session);
 	parameters_add_json(&parameters, "metadata", metadata);
-	return cli_call_plain(cli, "Update", &parameters);
+	code = cli_call_plain(cli, "Update", &parameters);
+	if (code == 0)
+		cli_say(cli, "%s has the new metadata", session);
+	return code;
 }
 
 static int run(struct cli *cli)
@@ -35,7 +38,7 @@ static int run(struct cli *cli)
 	int option, code = 0;
 
 	while (code == 0 && (option = cli_next(cli)) != 0)
-		code = option < 0 ? -1 : argument_json(cli, "metadata", optarg, &metadata);
+		code = option < 0 ? -1 : argument_json(cli, "--metadata", optarg, &metadata);
 	if (code == 0)
 		code = update(cli, metadata);
 	free(metadata);

@@ -13,205 +13,275 @@ static bool is_same_request(const struct session *known, const struct create_req
 
 	if (known->fingerprint != request->fresh->fingerprint || !table_may_act(known, caller))
 		return false;
-	return known->owner_kind == OWNER_DETACHED ||
-	       (known->pid == caller->peer.pid && known->pid != SESSION_PID_UNKNOWN);
+	return (known->owner_kind == OWNER_DETACHED && known->state != SESSION_WAITING) ||
+	       identity_is_same(known->creator, caller->peer.identity);
 }
 
-static void answer_known(struct session *known, const struct create_request *request,
-	struct table_time now, struct create_result *ret, struct table_change *change)
+static void answer_known(struct table *table, struct session *known,
+	const struct create_request *request, struct table_time now, struct create_result *ret,
+	struct table_change *change)
 {
-	if (known->owner_kind == OWNER_CONNECTION)
-		table_set_owner(known, request->caller, OWNER_CONNECTION, change);
+	struct owner *caller = request->caller;
+
+	if (known->owner_kind == OWNER_CONNECTION && known->owner != caller) {
+		table_set_owner(
+			table, known, OWNER_CONNECTION, caller, caller->peer.identity, change);
+		emit_session(table, EVENT_RENEWED, known, now, change);
+	}
 	ret->is_existing = true;
-	table_fill_view(known, request->caller, now, &ret->session);
+	table_fill_view(known, caller, now, &ret->session);
+}
+
+static bool has_room_to_wait(const struct table *table, const struct waiter *waiter)
+{
+	return waiter->deadline_us == WAIT_FOR_EVER || table->waits.count < table->waits.capacity;
+}
+
+static int64_t end_of_wait(const struct create_request *request, struct table_time now)
+{
+	if (request->wait_us >= WAIT_FOR_EVER - now.now_us)
+		return WAIT_FOR_EVER;
+	return now.now_us + request->wait_us;
+}
+
+static void begin_wait(
+	struct waiter *waiter, const struct create_request *request, struct table_time now)
+{
+	*waiter = (struct waiter){
+		.inbox = request->inbox,
+		.caller = request->caller,
+		.since_us = now.now_us,
+		.since_wall_us = now.wall_us,
+		.deadline_us = end_of_wait(request, now),
+	};
+	list_init(&waiter->link);
+}
+
+/* The waiter that was there is told that its wait is over; the new one has its place. */
+static int take_over(struct table *table, struct session *known,
+	const struct create_request *request, struct table_time now, struct create_result *ret,
+	struct table_change *change)
+{
+	struct waiter *old = known->waiter;
+	struct owner *caller = request->caller;
+
+	begin_wait(request->waiter, request, now);
+	if (!has_room_to_wait(table, request->waiter))
+		return -ENOBUFS;
+	queue_replace(table, old, request->waiter);
+	if (known->owner_kind == OWNER_CONNECTION)
+		table_set_owner(table, known, OWNER_CONNECTION, caller, NULL, change);
+	table_decide(old, STATUS_CANCELLED, now, change);
+	table->totals.cancelled_waits++;
+	known->pool->counters.cancelled_waits++;
+	table->totals.queued++;
+	known->pool->counters.queued++;
+	ret->is_existing = true;
+	ret->is_waiting = true;
+	table_fill_view_with_place(table, known, caller, now, &ret->session);
+	return 0;
 }
 
 /* ---- admission ---- */
 
-static int admit(const struct table *table, const struct create_request *request,
-	const struct pool *pool, struct table_time now, int64_t *ret_timeout_ms)
+static bool is_over_quota_alone(const struct pool_settings *settings, const struct session *fresh)
+{
+	const uint64_t nothing[DIMENSIONS] = {0};
+
+	return quota_exceeded(settings, fresh->label != NULL, nothing, fresh->units) != DIMENSIONS;
+}
+
+/* What no waiting can cure. */
+static int check_request(
+	const struct table *table, const struct create_request *request, struct admission *a)
 {
 	const struct session *fresh = request->fresh;
+	const struct pool_settings *settings;
 	int status;
 
 	if (table->is_draining)
 		return STATUS_SHUTTING_DOWN;
-	if (!pool || pool->is_removed)
+	if (!a->pool || a->pool->is_removed)
 		return STATUS_NO_SUCH_POOL;
-	if (text_length(fresh->metadata) > pool->settings.max_metadata_bytes)
+	settings = &a->pool->settings;
+	if (!pool_allows(settings, &request->caller->peer))
+		return STATUS_PERMISSION_DENIED;
+	if (text_length(fresh->metadata) > settings->max_metadata_bytes)
 		return STATUS_METADATA_TOO_LARGE;
-	status = timeout_resolve(
-		&pool->settings, request->owner_kind, request->timeout_ms, ret_timeout_ms);
+	status =
+		timeout_resolve(settings, request->owner_kind, request->timeout_ms, &a->timeout_ms);
 	if (status)
 		return status;
-	if (fresh->units > pool->settings.limit)
+	table_held_units(table, a->pool, fresh, a->identity, request->caller->peer.uid, a->held);
+	a->quota = quota_exceeded(settings, fresh->label != NULL, a->held, fresh->units);
+	if (settings->enforce && fresh->units > settings->limit)
 		return STATUS_INVALID_PARAMETER;
-	if (table_pause_of(table, pool, now))
-		return STATUS_PAUSED;
-	if (pool->used_units + fresh->units > pool->settings.limit)
-		return STATUS_CAPACITY_REACHED;
+	if (settings->enforce && is_over_quota_alone(settings, fresh))
+		return STATUS_QUOTA_EXCEEDED;
 	return table->next_fence < FENCE_END ? 0 : -EOVERFLOW;
 }
 
-static void take_slots(struct pool *pool, struct session *fresh)
+/* What time can cure. */
+static int check_room(const struct table *table, const struct session *fresh,
+	const struct admission *a, struct table_time now)
 {
-	for (uint32_t i = 0; i < fresh->units; i++)
-		fresh->slots[i] = slotmap_take(pool->slots);
-	pool->active++;
-	pool->used_units += fresh->units;
-	pool->metadata_bytes += text_length(fresh->metadata);
-	pool->counters.created++;
+	const struct pool *pool = a->pool;
+
+	if (table_pause_of(table, pool, now))
+		return STATUS_PAUSED;
+	if (pool->settings.enforce && a->quota != DIMENSIONS)
+		return STATUS_QUOTA_EXCEEDED;
+	if (!pool_admits(pool, fresh->units) || queue_next(pool, now))
+		return STATUS_CAPACITY_REACHED;
+	return 0;
 }
 
-static void count_grant(struct table *table, const struct session *fresh)
+static int check_waiting_room(const struct table *table, const struct create_request *request,
+	const struct admission *a, struct create_refusal *ret)
 {
-	table->active++;
-	table->used_units += fresh->units;
-	table->metadata_bytes += text_length(fresh->metadata);
-	table->totals.created++;
-	if (table->active > table->peak)
-		table->peak = table->active;
+	const struct pool_settings *settings = &a->pool->settings;
+	uint64_t user_waiting = table_user_waiting(table, a->pool, request->caller->peer.uid);
+
+	ret->user_waiting = user_waiting;
+	ret->is_user_queue = settings->per_uid_waiters != POOL_NO_QUOTA &&
+			     user_waiting >= (uint64_t)settings->per_uid_waiters;
+	if (ret->is_user_queue || a->pool->waiting >= settings->max_waiters)
+		return STATUS_QUEUE_FULL;
+	return 0;
 }
 
-static void grant(struct table *table, const struct create_request *request, struct pool *pool,
-	int64_t timeout_ms, int64_t deadline_us, struct table_time now, struct table_change *change)
+/* FRESH becomes the table's: idle, or waiting. */
+static void link_fresh(struct table *table, const struct create_request *request,
+	const struct admission *a, enum session_state state, struct table_time now,
+	struct create_result *ret, struct table_change *change)
+{
+	struct session *fresh = request->fresh;
+	struct peer *peer = &request->caller->peer;
+	struct owner *owner = request->owner_kind == OWNER_CONNECTION ? request->caller : NULL;
+	struct identity *identity = peer->identity;
+
+	fresh->pool = a->pool;
+	fresh->pool_name = text_ref(a->pool->name);
+	fresh->sequence = table->next_sequence++;
+	fresh->creator_uid = peer->uid;
+	fresh->uid = peer->uid;
+	fresh->creator = identity_ref(peer->identity);
+	fresh->created_us = now.now_us;
+	fresh->created_wall_us = now.wall_us;
+	fresh->timeout_ms = a->timeout_ms;
+	fresh->state = (uint8_t)state;
+	if (request->owner_kind == OWNER_PROCESS) {
+		owner = &table_adopt_process(table, request->process, &ret->is_process_new, change)
+				 ->owner;
+		identity = owner->peer.identity;
+	}
+	fresh->identity = identity_ref(identity);
+	fresh->owner_kind = (uint8_t)request->owner_kind;
+	fresh->owner = owner;
+	if (owner)
+		list_append(&owner->sessions, &fresh->owner_link);
+	table_link_session(table, fresh);
+}
+
+static int create_now(struct table *table, const struct create_request *request,
+	const struct admission *a, struct table_time now, struct create_result *ret,
+	struct table_change *change)
 {
 	struct session *fresh = request->fresh;
 
-	fresh->pool = pool;
-	fresh->pool_name = text_ref(pool->name);
-	fresh->sequence = table->next_sequence++;
-	fresh->fence = table->next_fence++;
-	fresh->creator_uid = request->caller->peer.uid;
-	fresh->uid = request->caller->peer.uid;
-	fresh->created_us = now.now_us;
-	fresh->created_wall_us = now.wall_us;
-	fresh->timeout_ms = timeout_ms;
-	take_slots(pool, fresh);
-	count_grant(table, fresh);
-	table_link_session(table, fresh);
-	table_set_owner(fresh, request->caller, request->owner_kind, change);
-	table_set_deadline(table, fresh, deadline_us);
+	fresh->pool = a->pool;
+	fresh->timeout_ms = a->timeout_ms;
+	if (!table_can_grant(table, fresh))
+		return -ENOBUFS;
+	link_fresh(table, request, a, SESSION_IDLE, now, ret, change);
+	table_join_tallies(table, fresh);
+	table_grant(table, fresh, now);
+	emit_session(table, EVENT_CREATED, fresh, now, change);
+	table_fill_view(fresh, request->caller, now, &ret->session);
+	return 0;
 }
 
-/* ---- refusal ---- */
-
-static enum rejection rejection_of(int status)
+static int create_waiting(struct table *table, const struct create_request *request,
+	const struct admission *a, struct table_time now, struct create_result *ret,
+	struct table_change *change)
 {
-	switch (status) {
-	case STATUS_SHUTTING_DOWN:
-		return REJECTED_SHUTDOWN;
-	case STATUS_METADATA_TOO_LARGE:
-		return REJECTED_METADATA_SIZE;
-	case STATUS_PAUSED:
-		return REJECTED_PAUSED;
-	case STATUS_CAPACITY_REACHED:
-		return REJECTED_CAPACITY;
-	case -EOVERFLOW:
-		return REJECTED_CREATION_ERROR;
-	default:
-		return REJECTED_INVALID;
-	}
-}
+	struct session *fresh = request->fresh;
 
-/* When half of the sessions of the oldest one's age would have ended. */
-static int64_t guess_retry_us(const struct pool *pool, int64_t oldest_age_us)
-{
-	int64_t median_us = (int64_t)(histogram_median(&pool->durations) / 1000);
-
-	if (!atomic_load_explicit(&pool->durations.count, memory_order_relaxed))
-		return -1;
-	return median_us > oldest_age_us ? median_us - oldest_age_us : 0;
-}
-
-static void explain_capacity(const struct pool *pool, const struct owner *caller,
-	struct table_time now, struct create_refusal *ret)
-{
-	ret->retry_after_us = guess_retry_us(pool, ret->pool.oldest_age_us);
-	list_for_each(link, &pool->sessions) {
-		if (ret->n_holders == CREATE_HOLDERS_MAX)
-			break;
-		table_fill_view(container_of(link, struct session, pool_link), caller, now,
-			&ret->holders[ret->n_holders++]);
-	}
-}
-
-static void explain(const struct table *table, int status, const struct create_request *request,
-	const struct pool *pool, struct table_time now, struct create_refusal *ret)
-{
-	switch (status) {
-	case STATUS_CAPACITY_REACHED:
-	case STATUS_PAUSED:
-	case STATUS_METADATA_TOO_LARGE:
-	case STATUS_TIMEOUT_OUT_OF_RANGE:
-		table_fill_pool_view(table, pool, now, &ret->pool);
-		break;
-	}
-	if (status == STATUS_CAPACITY_REACHED)
-		explain_capacity(pool, request->caller, now, ret);
-	if (status == STATUS_TIMEOUT_OUT_OF_RANGE)
-		ret->timeout_ms = request->timeout_ms;
-}
-
-void create_refusal_deinit(struct create_refusal *refusal)
-{
-	pool_view_deinit(&refusal->pool);
-	for (size_t i = 0; i < refusal->n_holders; i++)
-		session_view_deinit(&refusal->holders[i]);
-	refusal->n_holders = 0;
+	begin_wait(request->waiter, request, now);
+	if (!has_room_to_wait(table, request->waiter))
+		return -ENOBUFS;
+	link_fresh(table, request, a, SESSION_WAITING, now, ret, change);
+	table_join_tallies(table, fresh);
+	queue_add(table, fresh, request->waiter);
+	table->totals.queued++;
+	a->pool->counters.queued++;
+	table_mark_for_pump(table, a->pool); /* whose turn is first may have changed */
+	ret->is_waiting = true;
+	emit_session(table, EVENT_QUEUED, fresh, now, change);
+	table_fill_view_with_place(table, fresh, request->caller, now, &ret->session);
+	return 0;
 }
 
 /* ---- create ---- */
 
 static int create_known(struct table *table, const struct create_request *request,
-	struct session *known, struct pool *pool, struct table_time now, struct create_result *ret,
-	struct table_change *change)
+	struct session *known, const struct admission *a, struct table_time now,
+	struct create_result *ret, struct table_change *change)
 {
-	change_add_session(change, request->fresh);
-	if (is_same_request(known, request)) {
-		answer_known(known, request, now, ret, change);
-		return 0;
+	int status;
+
+	if (!is_same_request(known, request)) {
+		ret->refusal.other_id = known->id;
+		return table_refuse(table, request, STATUS_REQUEST_ID_IN_USE, a, now, ret, change);
 	}
-	ret->refusal.other_id = known->id;
-	table_count_refusal(table, pool, REJECTED_INVALID);
-	return STATUS_REQUEST_ID_IN_USE;
+	if (known->state != SESSION_WAITING) {
+		answer_known(table, known, request, now, ret, change);
+	} else if (request->wait_us == 0) {
+		return table_refuse(table, request, STATUS_CAPACITY_REACHED,
+			&(struct admission){.pool = known->pool}, now, ret, change);
+	} else {
+		status = take_over(table, known, request, now, ret, change);
+		if (status)
+			return status;
+	}
+	create_give_back(request, change);
+	return 0;
 }
 
-static int create_new(struct table *table, const struct create_request *request, struct pool *pool,
-	int64_t timeout_ms, struct table_time now, struct create_result *ret,
-	struct table_change *change)
+static const struct identity *owner_identity(const struct create_request *request)
 {
-	struct session *fresh = request->fresh;
-	int64_t deadline_us = deadline_from(&pool->settings, now.now_us, timeout_ms, now);
-
-	if (table_find_session(table, fresh->id))
-		return -EEXIST;
-	if (!table_has_room(table, fresh, deadline_us))
-		return -ENOBUFS;
-	grant(table, request, pool, timeout_ms, deadline_us, now, change);
-	table_fill_view(fresh, request->caller, now, &ret->session);
-	return 0;
+	return request->process ? request->process->owner.peer.identity
+				: request->caller->peer.identity;
 }
 
 int table_create(struct table *table, const struct create_request *request, struct table_time now,
 	struct create_result *ret, struct table_change *change)
 {
-	struct pool *pool = table_find_pool(table, request->pool, request->pool_length);
-	const char *request_id = request->fresh->request_id;
+	struct session *fresh = request->fresh;
+	struct admission a = {.quota = DIMENSIONS, .identity = owner_identity(request)};
 	struct session *known = table_find_by_request(
-		table, request->caller->peer.uid, request_id, strlen(request_id));
-	int64_t timeout_ms;
-	int status;
+		table, request->caller->peer.uid, fresh->request_id, strlen(fresh->request_id));
+	int status, room;
 
 	now = table_clamp(table, now);
 	*ret = (struct create_result){0};
+	a.pool = table_find_pool(table, request->pool, request->pool_length);
+	if (table_lacks_tallies(table))
+		return -ENOBUFS;
 	if (known)
-		return create_known(table, request, known, pool, now, ret, change);
-	status = admit(table, request, pool, now, &timeout_ms);
-	if (!status)
-		return create_new(table, request, pool, timeout_ms, now, ret, change);
-	table_count_refusal(table, pool, rejection_of(status));
-	explain(table, status, request, pool, now, &ret->refusal);
-	change_add_session(change, request->fresh);
-	return status;
+		return create_known(table, request, known, &a, now, ret, change);
+	if (table_find_session(table, fresh->id))
+		return -EEXIST;
+	status = check_request(table, request, &a);
+	if (status)
+		return table_refuse(table, request, status, &a, now, ret, change);
+	room = check_room(table, fresh, &a, now);
+	if (!room)
+		return create_now(table, request, &a, now, ret, change);
+	if (request->wait_us != 0) {
+		room = check_waiting_room(table, request, &a, &ret->refusal);
+		if (!room)
+			return create_waiting(table, request, &a, now, ret, change);
+	}
+	return table_refuse(table, request, room, &a, now, ret, change);
 }

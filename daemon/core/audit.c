@@ -25,6 +25,8 @@ static void add(struct audit *audit, const struct session *session, uint64_t sig
 
 static void add_to_all(struct table *table, const struct session *session, uint64_t sign)
 {
+	if (session->state == SESSION_WAITING)
+		return;
 	list_for_each(link, &table->audits) {
 		struct audit *audit = container_of(link, struct audit, link);
 
@@ -48,9 +50,11 @@ static void inspect(const struct table *table, struct audit *audit, const struct
 	const struct session *by_request = table_find_by_request(
 		table, session->creator_uid, session->request_id, strlen(session->request_id));
 
-	add(audit, session, 1);
 	audit->unindexed +=
 		table_find_session(table, session->id) != session || by_request != session;
+	if (session->state == SESSION_WAITING)
+		return;
+	add(audit, session, 1);
 	for (uint32_t i = 0; i < session->units; i++)
 		audit->bad_slots += !slotmap_is_taken(session->pool->slots, session->slots[i]);
 }

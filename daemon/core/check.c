@@ -39,9 +39,9 @@ static const char *check_slots(const struct session *session)
 	return NULL;
 }
 
-static const char *check_links(const struct table *table, const struct session *session)
+const char *check_session_links(const struct table *table, const struct session *session)
 {
-	bool is_owned = session->owner_kind == OWNER_CONNECTION;
+	bool is_owned = session->owner_kind != OWNER_DETACHED;
 
 	if (table_find_session(table, session->id) != session)
 		return "a session is not found by its id";
@@ -50,10 +50,10 @@ static const char *check_links(const struct table *table, const struct session *
 		return "a session is not found by its request id";
 	if (is_owned != !!session->owner || is_owned == list_is_empty(&session->owner_link))
 		return "a session's owner does not fit its kind";
-	if (session->state != SESSION_IDLE && session->state != SESSION_PROCESSING)
-		return "a live session has a wrong state";
 	if (session->created_us > table->last_now_us)
 		return "a session is younger than the table's clock";
+	if (!session->pool || session->pool_name != session->pool->name)
+		return "a session's pool has another name";
 	if (session->fence >= table->next_fence || session->sequence >= table->next_sequence)
 		return "a session has a number that was not given yet";
 	return NULL;
@@ -62,8 +62,12 @@ static const char *check_links(const struct table *table, const struct session *
 static const char *check_session(
 	const struct table *table, const struct session *session, struct sums *sums)
 {
-	const char *broken = check_links(table, session);
+	const char *broken = check_session_links(table, session);
 
+	if (session->state != SESSION_IDLE && session->state != SESSION_PROCESSING)
+		return "a live session has a wrong state";
+	if (!session->fence)
+		return "a live session has no fence";
 	sums->active++;
 	sums->used_units += session->units;
 	sums->overdue += session->is_overdue;
@@ -72,15 +76,6 @@ static const char *check_session(
 	if (!broken)
 		broken = check_slots(session);
 	return broken ? broken : check_deadline(table, session);
-}
-
-static uint64_t count_taken(const struct slotmap *slots)
-{
-	uint64_t taken = 0;
-
-	for (uint32_t slot = 0; slot < slotmap_capacity(slots); slot++)
-		taken += slotmap_is_taken(slots, slot);
-	return taken;
 }
 
 static uint64_t sum_ended(const struct counters *counters)
@@ -92,6 +87,12 @@ static uint64_t sum_ended(const struct counters *counters)
 	return ended;
 }
 
+static bool check_waits(const struct counters *counters, uint64_t waiting)
+{
+	return counters->queued == counters->granted_waits + counters->refused_waits +
+					   counters->cancelled_waits + waiting;
+}
+
 /* As many taken slots as units, all of them taken: so no two sessions share one. */
 static const char *check_pool_sums(const struct pool *pool, const struct sums *sums)
 {
@@ -101,13 +102,15 @@ static const char *check_pool_sums(const struct pool *pool, const struct sums *s
 		return "a pool's overdue sessions are miscounted";
 	if (sums->metadata_bytes != pool->metadata_bytes)
 		return "a pool's metadata bytes are not the sum of its sessions'";
-	if (count_taken(pool->slots) != sums->used_units)
+	if (slotmap_count_taken(pool->slots) != sums->used_units)
 		return "a pool's taken slots are not its used units";
 	if (slotmap_capacity(pool->slots) < pool->settings.limit)
 		return "a pool has fewer slots than its limit";
 	if (pool->counters.created != sums->active + sum_ended(&pool->counters))
 		return "a pool's created sessions are not the live and the ended ones";
-	return NULL;
+	return check_waits(&pool->counters, pool->waiting)
+		       ? NULL
+		       : "a pool's waits are not the granted, refused, cancelled and waiting ones";
 }
 
 static void add_sums(struct sums *to, const struct sums *sums)
@@ -123,25 +126,26 @@ static const char *check_pool(const struct table *table, const struct pool *pool
 {
 	struct sums sums = {0};
 	uint64_t sequence = 0;
+	const char *broken;
 
-	if (pool->is_removed && list_is_empty(&pool->sessions))
+	if (pool->is_removed && list_is_empty(&pool->sessions) && list_is_empty(&pool->waiters))
 		return "a removed pool is empty and still there";
 	if (table_find_pool(table, pool->name->bytes, pool->name->length) != pool)
 		return "a pool is not found by its name";
 	list_for_each(link, &pool->sessions) {
 		const struct session *session = container_of(link, struct session, pool_link);
-		const char *broken = check_session(table, session, &sums);
-
+		broken = check_session(table, session, &sums);
 		if (broken)
 			return broken;
-		if (session->pool != pool || session->pool_name != pool->name)
+		if (session->pool != pool)
 			return "a session is in another pool's list";
 		if (session->sequence <= sequence)
 			return "a pool's sessions are not in the order of creation";
 		sequence = session->sequence;
 	}
 	add_sums(ret, &sums);
-	return check_pool_sums(pool, &sums);
+	broken = check_pool_sums(pool, &sums);
+	return broken ? broken : check_queue(table, pool);
 }
 
 static const char *check_pools(const struct table *table, struct sums *ret)
@@ -174,24 +178,24 @@ static const char *check_order(const struct table *table)
 
 		if (node->key != session->sequence || (before && before->key >= node->key))
 			return "the order of sessions is not that of their creation";
-		if (n && session->fence <= fence)
+		if (session->state != SESSION_WAITING && session->fence <= fence)
 			return "a later session has no larger fence";
 		before = node;
-		fence = session->fence;
+		if (session->state != SESSION_WAITING)
+			fence = session->fence;
 		n++;
 	}
 	if (table->order.last != before)
 		return "the order's last session is another one";
-	return n == table->active ? NULL : "the order has other sessions than the pools";
+	return n == table->active + table->waiting ? NULL
+						   : "the order has other sessions than the pools";
 }
 
-static const char *check_heap(const struct table *table)
+static const char *check_heap(const struct heap *heap)
 {
-	const struct heap *heap = &table->deadlines;
-
 	for (size_t i = 1; i < heap->count; i++)
 		if (heap->is_before(heap->items[i], heap->items[(i - 1) / 2]))
-			return "the deadline heap is not in order";
+			return "a heap is not in order";
 	return NULL;
 }
 
@@ -225,15 +229,17 @@ static const char *check_sums(const struct table *table, const struct sums *sums
 		return "the metadata bytes are not the sum of the sessions'";
 	if (sums->with_deadline != table->deadlines.count)
 		return "the deadline heap has others than the sessions with a deadline";
-	if (table->by_request.count != sums->active)
+	if (table->by_request.count != sums->active + table->waiting)
 		return "the map of request ids has others than the live sessions";
-	if (table->by_id.count != sums->active + table->n_history)
+	if (table->by_id.count != sums->active + table->waiting + table->n_history)
 		return "the map of ids has others than the live and the ended sessions";
 	if (table->totals.created != sums->active + sum_ended(&table->totals))
 		return "created sessions are not the live and the ended ones";
 	if (table->totals.created - table->base.created !=
 		sums->active + sum_ended(&table->totals) - sum_ended(&table->base))
 		return "since the reset, created sessions are not the live and the ended ones";
+	if (!check_waits(&table->totals, table->waiting))
+		return "the waits are not the granted, refused, cancelled and waiting ones";
 	return table->peak >= sums->active ? NULL : "the peak is less than the live sessions";
 }
 
@@ -247,6 +253,10 @@ const char *table_check(const struct table *table)
 	if (!broken)
 		broken = check_order(table);
 	if (!broken)
-		broken = check_heap(table);
+		broken = check_heap(&table->deadlines);
+	if (!broken)
+		broken = check_heap(&table->waits);
+	if (!broken)
+		broken = check_tallies(table);
 	return broken ? broken : check_history(table);
 }

@@ -90,10 +90,16 @@ void deadline_set_index(void *item, size_t index)
 	session->heap_index = index == HEAP_NONE ? SESSION_NOT_IN_HEAP : (uint32_t)index;
 }
 
+/* One that is overdue has a place kept for it, to come back at any time. */
+bool table_has_deadline_room(const struct table *table)
+{
+	return table->deadlines.count + table->overdue < table->deadlines.capacity;
+}
+
 bool table_has_room(const struct table *table, const struct session *session, int64_t deadline_us)
 {
 	return deadline_us == SESSION_NO_DEADLINE || session->heap_index != SESSION_NOT_IN_HEAP ||
-	       table->deadlines.count < table->deadlines.capacity;
+	       session->is_overdue || table_has_deadline_room(table);
 }
 
 static void set_overdue(struct table *table, struct session *session, bool is_overdue)
@@ -121,11 +127,39 @@ void table_set_deadline(struct table *table, struct session *session, int64_t de
 		heap_insert(&table->deadlines, session);
 }
 
-int64_t table_next_deadline(const struct table *table)
+void table_end_holding(struct table *table, struct pool *pool)
+{
+	for (struct list *link = pool->sessions.next; pool->overdue; link = link->next) {
+		struct session *session = container_of(link, struct session, pool_link);
+
+		if (session->is_overdue)
+			table_set_deadline(table, session, session->deadline_us);
+	}
+}
+
+static int64_t next_session_deadline(const struct table *table)
 {
 	const struct session *next = heap_top(&table->deadlines);
 
 	return next ? next->deadline_us : SESSION_NO_DEADLINE;
+}
+
+static int64_t next_end_of_wait(const struct table *table)
+{
+	const struct waiter *next = heap_top(&table->waits);
+
+	return next ? next->deadline_us : WAIT_FOR_EVER;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t table_next_deadline(const struct table *table)
+{
+	return sooner(sooner(next_session_deadline(table), next_end_of_wait(table)),
+		sooner(table->next_pause_end_us, table->next_starve_us));
 }
 
 static bool is_held(const struct session *session)
@@ -143,6 +177,40 @@ static void on_deadline(struct table *table, struct session *session, struct tab
 	}
 	heap_remove(&table->deadlines, session->heap_index);
 	set_overdue(table, session, true);
+	emit_session(table, EVENT_OVERDUE, session, now, change);
+}
+
+/* Whose turn it is may have changed by the time alone. */
+static void on_starvation(struct table *table)
+{
+	table->next_starve_us = INT64_MAX;
+	table_mark_all_for_pump(table);
+}
+
+/* Who waited in time for what has become free is granted, however late it is now. */
+static bool is_granted_before(
+	struct table *table, struct table_time now, struct table_change *change)
+{
+	uint64_t before = table->waiting;
+
+	table_pump(table, now, 1, change);
+	return table->waiting != before;
+}
+
+/* At the same time a grant comes before the end of a wait: pauses and sessions first. */
+static void expire_next(struct table *table, struct table_time now, struct table_change *change)
+{
+	int64_t next_us = table_next_deadline(table);
+
+	if (table->next_pause_end_us == next_us)
+		table_end_pauses(table, now, change);
+	else if (table->next_starve_us == next_us)
+		on_starvation(table);
+	else if (next_session_deadline(table) == next_us)
+		on_deadline(table, heap_top(&table->deadlines), now, change);
+	else if (!is_granted_before(table, now, change))
+		table_refuse_waiter(
+			table, heap_top(&table->waits), STATUS_WAIT_TIMEOUT, now, change);
 }
 
 size_t table_expire(
@@ -152,6 +220,6 @@ size_t table_expire(
 
 	now = table_clamp(table, now);
 	for (; n < max && table_next_deadline(table) <= now.now_us; n++)
-		on_deadline(table, heap_top(&table->deadlines), now, change);
+		expire_next(table, now, change);
 	return n;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/core/table_internal.h"
 
-static void unlink_session(struct table *table, struct session *session)
+static void unlink_session(
+	struct table *table, struct session *session, struct table_change *change)
 {
 	order_remove(&table->order, &session->order_node);
 	map_remove(&table->by_request, &session->request_node);
-	list_remove(&session->owner_link);
+	table_leave_owner(table, session, change);
+	table_leave_tallies(table, session, change);
 	list_remove(&session->pool_link);
 	if (session->heap_index != SESSION_NOT_IN_HEAP)
 		heap_remove(&table->deadlines, session->heap_index);
@@ -58,8 +60,9 @@ void table_end_session(struct table *table, struct session *session, enum outcom
 {
 	struct pool *pool = session->pool;
 
+	emit_ended(table, session, outcome, now, change);
 	audits_uncount(table, session);
-	unlink_session(table, session);
+	unlink_session(table, session, change);
 	give_back(table, session);
 	session->state = SESSION_ENDED;
 	session->outcome = (uint8_t)outcome;
@@ -68,7 +71,7 @@ void table_end_session(struct table *table, struct session *session, enum outcom
 	session->ended_wall_us = now.wall_us;
 	session->is_overdue = false;
 	session->pool = NULL;
-	session->owner = NULL;
+	table_mark_for_pump(table, pool);
 	table_count_end(table, pool, outcome, now.now_us - session->created_us);
 	if (table->reports_ends)
 		change_add_ended(change, session);
@@ -79,10 +82,18 @@ void table_end_session(struct table *table, struct session *session, enum outcom
 bool table_owner_gone(struct table *table, struct owner *owner, struct table_time now, size_t max,
 	struct table_change *change)
 {
+	bool is_empty = list_is_empty(&owner->sessions);
+
 	now = table_clamp(table, now);
-	for (size_t n = 0; n < max && !list_is_empty(&owner->sessions); n++)
-		table_end_session(table,
-			container_of(owner->sessions.next, struct session, owner_link),
-			OUTCOME_ABANDONED, NULL, now, change);
-	return !list_is_empty(&owner->sessions);
+	for (size_t n = 0; n < max && !is_empty; n++) {
+		struct session *session =
+			container_of(owner->sessions.next, struct session, owner_link);
+
+		is_empty = owner->sessions.next == owner->sessions.prev;
+		if (session->state == SESSION_WAITING)
+			table_refuse_waiter(table, session->waiter, STATUS_CANCELLED, now, change);
+		else
+			table_end_session(table, session, OUTCOME_ABANDONED, NULL, now, change);
+	}
+	return !is_empty;
 }

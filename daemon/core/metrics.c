@@ -15,10 +15,27 @@ void table_count_rejection(struct table *table, enum rejection why)
 	table_count_refusal(table, NULL, why);
 }
 
+static int64_t to_ns(int64_t us)
+{
+	return us < INT64_MAX / 1000 ? us * 1000 : INT64_MAX;
+}
+
+void table_count_grant_of_wait(struct table *table, struct pool *pool, int64_t waited_us)
+{
+	int64_t waited_ns = to_ns(waited_us);
+
+	table->totals.granted_waits++;
+	pool->counters.granted_waits++;
+	histogram_add(&table->queue_wait, waited_ns, 1);
+	histogram_add(&pool->queue_wait, waited_ns, 1);
+	if (waited_ns > table->since_reset_queue_wait_max_ns)
+		table->since_reset_queue_wait_max_ns = waited_ns;
+}
+
 void table_count_end(
 	struct table *table, struct pool *pool, enum outcome outcome, int64_t duration_us)
 {
-	int64_t duration_ns = duration_us < INT64_MAX / 1000 ? duration_us * 1000 : INT64_MAX;
+	int64_t duration_ns = to_ns(duration_us);
 
 	table->totals.ended[outcome]++;
 	pool->counters.ended[outcome]++;
@@ -30,7 +47,15 @@ void table_count_end(
 
 static struct counters subtract(const struct counters *from, const struct counters *base)
 {
-	struct counters counters = {.created = from->created - base->created};
+	struct counters counters = {
+		.created = from->created - base->created,
+		.queued = from->queued - base->queued,
+		.granted_waits = from->granted_waits - base->granted_waits,
+		.refused_waits = from->refused_waits - base->refused_waits,
+		.cancelled_waits = from->cancelled_waits - base->cancelled_waits,
+		.shadow_capacity = from->shadow_capacity - base->shadow_capacity,
+		.shadow_quota = from->shadow_quota - base->shadow_quota,
+	};
 
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		counters.ended[i] = from->ended[i] - base->ended[i];
@@ -48,13 +73,22 @@ static uint64_t sum_over(const struct table *table)
 	return over;
 }
 
-static int64_t age_of_oldest(const struct table *table, struct table_time now)
+static int64_t later(int64_t a, int64_t b)
 {
-	struct order_node *oldest = order_first(&table->order);
+	return a > b ? a : b;
+}
 
-	if (!oldest)
-		return -1;
-	return now.now_us - container_of(oldest, struct session, order_node)->created_us;
+/* The oldest session and wait are the first ones of some pool. */
+static void find_oldest(const struct table *table, struct table_time now, struct table_metrics *ret)
+{
+	ret->oldest_age_us = -1;
+	ret->oldest_wait_us = -1;
+	list_for_each(link, &table->pools) {
+		const struct pool *pool = container_of(link, struct pool, link);
+
+		ret->oldest_age_us = later(ret->oldest_age_us, pool_oldest_age_us(pool, now));
+		ret->oldest_wait_us = later(ret->oldest_wait_us, pool_oldest_wait_us(pool, now));
+	}
 }
 
 void table_metrics(struct table *table, struct table_time now, struct table_metrics *ret)
@@ -62,17 +96,20 @@ void table_metrics(struct table *table, struct table_time now, struct table_metr
 	now = table_clamp(table, now);
 	*ret = (struct table_metrics){
 		.active = table->active,
+		.waiting = table->waiting,
+		.processes = table->processes.count,
 		.used_units = table->used_units,
 		.over = sum_over(table),
 		.overdue = table->overdue,
 		.metadata_bytes = table->metadata_bytes,
 		.peak = table->peak,
-		.oldest_age_us = age_of_oldest(table, now),
 		.is_draining = table->is_draining,
 		.totals = table->totals,
 		.counted = subtract(&table->totals, &table->base),
 		.since_reset_duration_max_ns = table->since_reset_duration_max_ns,
+		.since_reset_queue_wait_max_ns = table->since_reset_queue_wait_max_ns,
 	};
+	find_oldest(table, now, ret);
 }
 
 const struct histogram *table_durations(const struct table *table)
@@ -80,12 +117,9 @@ const struct histogram *table_durations(const struct table *table)
 	return &table->durations;
 }
 
-const struct histogram *table_pool_durations(
-	const struct table *table, const char *name, size_t length)
+const struct histogram *table_queue_waits(const struct table *table)
 {
-	const struct pool *pool = table_find_pool(table, name, length);
-
-	return pool ? &pool->durations : NULL;
+	return &table->queue_wait;
 }
 
 /* Live sessions count as created after the reset: created = live + ended goes on to hold. */
@@ -93,6 +127,8 @@ void table_reset_metrics(struct table *table)
 {
 	table->base = table->totals;
 	table->base.created -= table->active;
+	table->base.queued -= table->waiting;
 	table->peak = table->active;
 	table->since_reset_duration_max_ns = 0;
+	table->since_reset_queue_wait_max_ns = 0;
 }

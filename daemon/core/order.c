@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/core/order.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
-void order_init(struct order *order, uint64_t seed)
+void order_init(struct order *order, uint64_t seed, order_is_before *is_before)
 {
-	*order = (struct order){.seed = seed};
+	*order = (struct order){.seed = seed, .is_before = is_before};
+}
+
+static bool comes_before(
+	const struct order *order, const struct order_node *a, const struct order_node *b)
+{
+	return order->is_before ? order->is_before(a, b) : a->key < b->key;
 }
 
 /* splitmix64's finalizer: a bijection, so that no two keys have the same rank. */
@@ -52,7 +57,7 @@ static void rotate_up(struct order *order, struct order_node *node)
 	parent->parent = node;
 }
 
-/* The largest key goes somewhere on the right spine, near its end, with all that ranks lower below:
+/* The last one goes somewhere on the right spine, near its end, with all that ranks lower below:
  * no descent from the root. */
 static void append(struct order *order, struct order_node *node)
 {
@@ -76,7 +81,7 @@ static void insert_below(struct order *order, struct order_node *node)
 
 	while (*place) {
 		parent = *place;
-		place = node->key < parent->key ? &parent->left : &parent->right;
+		place = comes_before(order, node, parent) ? &parent->left : &parent->right;
 	}
 	adopt(place, parent, node);
 	while (node->parent && rank_of(order, node->parent) < rank_of(order, node))
@@ -86,7 +91,7 @@ static void insert_below(struct order *order, struct order_node *node)
 void order_insert(struct order *order, struct order_node *node, uint64_t key)
 {
 	*node = (struct order_node){.key = key};
-	if (!order->last || order->last->key < key)
+	if (!order->last || comes_before(order, order->last, node))
 		append(order, node);
 	else
 		insert_below(order, node);
@@ -135,6 +140,15 @@ struct order_node *order_after(const struct order *order, uint64_t key)
 		node = node->key > key ? node->left : node->right;
 	}
 	return best;
+}
+
+struct order_node *order_prev(const struct order_node *node)
+{
+	if (node->left)
+		return rightmost(node->left);
+	while (node->parent && node->parent->left == node)
+		node = node->parent;
+	return node->parent;
 }
 
 struct order_node *order_next(const struct order_node *node)

@@ -19,29 +19,29 @@ static char *copy_string(char *to, const char *from, size_t length)
 struct session *session_new(const struct session_params *params)
 {
 	size_t slots_size = params->units * sizeof(uint32_t);
-	size_t strings_size =
-		params->request_id_length + 1 + (params->label ? params->label_length + 1 : 0);
-	struct session *session = malloc(sizeof(*session) + slots_size + strings_size);
+	struct session *session =
+		malloc(sizeof(*session) + slots_size + params->request_id_length + 1);
 
 	if (!session)
 		return NULL;
 
-	char *strings = (char *)(session + 1) + slots_size;
+	char *request_id = (char *)(session + 1) + slots_size;
 
 	*session = (struct session){
 		.id = params->id,
 		.fingerprint = params->fingerprint,
-		.request_id = copy_string(strings, params->request_id, params->request_id_length),
+		.request_id =
+			copy_string(request_id, params->request_id, params->request_id_length),
 		.slots = (uint32_t *)(session + 1),
 		.units = params->units,
+		.priority = params->priority,
+		.label = text_ref(params->label),
 		.metadata = text_ref(params->metadata),
+		.state = SESSION_IDLE,
 		.timeout_ms = SESSION_TIMEOUT_NONE,
 		.deadline_us = SESSION_NO_DEADLINE,
 		.heap_index = SESSION_NOT_IN_HEAP,
 	};
-	if (params->label)
-		session->label = copy_string(strings + params->request_id_length + 1, params->label,
-			params->label_length);
 	list_init(&session->owner_link);
 	list_init(&session->pool_link);
 	atomic_init(&session->references, 1);
@@ -60,16 +60,20 @@ struct session *session_unref(struct session *session)
 		atomic_fetch_sub_explicit(&session->references, 1, memory_order_acq_rel) > 1)
 		return NULL;
 	text_unref(session->pool_name);
-	text_unref(session->systemd_unit);
+	text_unref(session->label);
 	text_unref(session->metadata);
-	text_unref(session->result);
+	identity_unref(session->identity);
+	identity_unref(session->creator);
+	if (session->state == SESSION_ENDED)
+		text_unref(session->result);
 	free(session);
 	return NULL;
 }
 
 void session_view_deinit(struct session_view *view)
 {
-	text_unref(view->systemd_unit);
+	identity_unref(view->identity);
+	identity_unref(view->creator);
 	text_unref(view->metadata);
 	text_unref(view->result);
 	session_unref(view->session);

@@ -9,9 +9,12 @@
 #ifndef USHER_CORE_SESSION_H
 #define USHER_CORE_SESSION_H
 
+#include "daemon/core/identity.h"
 #include "daemon/core/list.h"
 #include "daemon/core/map.h"
 #include "daemon/core/order.h"
+#include "daemon/core/owner.h"
+#include "daemon/core/tally.h"
 #include "daemon/core/text.h"
 
 #include <stdbool.h>
@@ -21,17 +24,16 @@
 #define SESSION_REQUEST_ID_MAX 128  /* bytes */
 #define SESSION_LABEL_MAX      128  /* bytes */
 #define SESSION_RESULT_MAX     1024 /* bytes */
-#define SESSION_COMM_SIZE      16   /* TASK_COMM_LEN, its NUL included */
+#define SESSION_PRIORITY_MAX   9
 #define SESSION_TIMEOUT_NONE   (-1)
 #define SESSION_OVERFLOW_UID   65534 /* what a uid without a mapping reads as: nobody's */
-#define SESSION_PID_UNKNOWN    0     /* what SO_PEERCRED gives for a foreign pid namespace */
 #define SESSION_NO_DEADLINE    INT64_MAX
 #define SESSION_NOT_IN_HEAP    UINT32_MAX
 
 /* The order of the names in io.usher.Broker.varlink. */
-enum session_state { SESSION_IDLE, SESSION_PROCESSING, SESSION_ENDED };
+enum session_state { SESSION_WAITING, SESSION_IDLE, SESSION_PROCESSING, SESSION_ENDED };
 
-enum owner_kind { OWNER_CONNECTION, OWNER_DETACHED };
+enum owner_kind { OWNER_CONNECTION, OWNER_PROCESS, OWNER_DETACHED };
 
 enum outcome {
 	OUTCOME_COMPLETED,
@@ -43,43 +45,24 @@ enum outcome {
 	OUTCOME_COUNT,
 };
 
-/* Who owns a session or makes a call: taken from the socket, not from what the peer says. */
-struct peer {
-	uint32_t uid;
-	int32_t pid;   /* SESSION_PID_UNKNOWN if it means no process to us */
-	bool is_admin; /* root, the daemon's uid, or in admin_group */
-	char comm[SESSION_COMM_SIZE];
-	struct text *systemd_unit; /* or NULL; the peer's owner holds the reference */
-};
-
-/* What a connection owns. Embedded in the connection; the table links sessions into it. */
-struct owner {
-	struct list sessions; /* session.owner_link */
-	struct peer peer;
-};
-
-static inline void owner_init(struct owner *owner)
-{
-	list_init(&owner->sessions);
-	owner->peer = (struct peer){0};
-}
-
 struct pool;
+struct waiter;
 
 struct session {
-	/* Fixed at creation. */
+	/* Fixed at creation; what is of the grant, at the grant. */
 	uint64_t id;       /* 48 bits; written as "session_" and 12 hex digits */
-	uint64_t sequence; /* order of creation; never reused */
-	uint64_t fence;
+	uint64_t sequence; /* order of creation; never reused. A grant gives a waiter a new one */
+	uint64_t fence;    /* of the grant */
 	uint64_t fingerprint; /* of the create parameters; the caller's hash */
-	int64_t created_us;   /* table clock */
+	int64_t created_us;   /* table clock; of the grant, or of the begin of the wait */
 	int64_t created_wall_us;
 	struct text *pool_name;
 	const char *request_id; /* NUL-ended, in the same allocation */
-	const char *label;      /* NUL-ended, in the same allocation; NULL for none */
-	uint32_t *slots;        /* in the same allocation; ascending */
+	struct text *label;     /* counted; or NULL */
+	uint32_t *slots;        /* in the same allocation; ascending; of the grant */
 	uint32_t units;
 	uint32_t creator_uid; /* with request_id the key of idempotent creation */
+	uint8_t priority;
 
 	/* Under the lock. */
 	uint8_t state;      /* enum session_state */
@@ -88,18 +71,25 @@ struct session {
 	bool is_overdue;
 	bool is_revoking;
 	uint32_t uid;
-	int32_t pid;
-	char comm[SESSION_COMM_SIZE];
-	struct text *systemd_unit; /* counted; or NULL */
+	struct identity *identity; /* of the owner; counted; NULL if unknown */
+	struct identity *creator;  /* of who created or attached to it last; counted; or NULL */
 	struct text *metadata;     /* counted; or NULL */
-	struct text *result;       /* counted; once ended, or NULL */
 	int64_t timeout_ms;        /* what Start and Renew set; -1 none */
-	int64_t deadline_us;       /* table clock; INT64_MAX none */
 	int64_t started_wall_us;   /* 0: not started */
-	int64_t ended_us;          /* table clock; once ended */
-	int64_t ended_wall_us;
-	struct pool *pool;   /* NULL once ended */
-	struct owner *owner; /* NULL unless owner_kind is OWNER_CONNECTION */
+	struct pool *pool;         /* NULL once ended */
+	struct owner *owner;       /* NULL if detached or ended */
+	union {
+		struct {
+			int64_t deadline_us;               /* table clock; INT64_MAX none */
+			struct tally *tallies[DIMENSIONS]; /* of pool, by enum dimension */
+			struct waiter *waiter;             /* while SESSION_WAITING */
+		};
+		struct {                     /* SESSION_ENDED */
+			struct text *result; /* counted; or NULL */
+			int64_t ended_us;    /* table clock */
+			int64_t ended_wall_us;
+		};
+	};
 
 	/* Containers. */
 	union {
@@ -124,9 +114,9 @@ struct session_params {
 	uint64_t fingerprint;
 	const char *request_id;
 	size_t request_id_length; /* 1 to SESSION_REQUEST_ID_MAX */
-	const char *label;        /* NULL for none */
-	size_t label_length;      /* up to SESSION_LABEL_MAX */
 	uint32_t units;           /* 1 to SESSION_UNITS_MAX */
+	uint8_t priority;         /* 0 to SESSION_PRIORITY_MAX */
+	struct text *label;       /* or NULL; takes a reference of its own */
 	struct text *metadata;    /* or NULL; takes a reference of its own */
 };
 
@@ -138,19 +128,23 @@ struct session *session_ref(struct session *session);
 /* The last reference frees the session and drops its texts. Call it outside the lock. */
 struct session *session_unref(struct session *session);
 
+/* A place in the queue is counted up to here; further back it is said to be this. */
+#define POSITION_MAX 4096
+
 /* A copy of what is under the lock, with references that keep it alive after the lock. */
 struct session_view {
 	struct session *session; /* for what is fixed */
 	enum session_state state;
 	enum owner_kind owner_kind;
 	enum outcome outcome;
+	bool has_slots; /* session->slots, units, fence are of a grant */
 	bool is_overdue;
 	bool is_revoking;
-	bool is_visible; /* the peer that asked may act: show metadata, label, result */
+	bool is_visible;           /* the peer that asked may act: show metadata, label, result */
+	const struct owner *owner; /* only to compare with: it may be gone */
 	uint32_t uid;
-	int32_t pid;
-	char comm[SESSION_COMM_SIZE];
-	struct text *systemd_unit;
+	struct identity *identity; /* of the owner; NULL if unknown */
+	struct identity *creator;
 	struct text *metadata; /* also if not visible: metadata_bytes is for everyone */
 	struct text *result;
 	int64_t timeout_ms;
@@ -159,6 +153,11 @@ struct session_view {
 	int64_t started_wall_us;
 	int64_t ended_wall_us;
 	int64_t age_us; /* now - created, or ended - created */
+	uint64_t sequence;
+	uint64_t fence; /* if has_slots */
+	int64_t created_wall_us;
+	uint64_t position; /* while waiting: 1 and up, at most POSITION_MAX; else 0 */
+	uint64_t waiting;  /* while waiting: how many do in the pool */
 };
 
 /* Drop the view's references; outside the lock. */

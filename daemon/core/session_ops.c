@@ -4,23 +4,83 @@
 #include <errno.h>
 #include <string.h>
 
-void table_set_owner(struct session *session, struct owner *caller, enum owner_kind kind,
+/* ---- owners ---- */
+
+struct process *table_adopt_process(
+	struct table *table, struct process *process, bool *ret_is_new, struct table_change *change)
+{
+	const struct identity *identity = process->owner.peer.identity;
+	uint64_t hash = map_hash(table->hash_seed, &identity->pid, sizeof(identity->pid));
+
+	for (struct map_node *node = map_first(&table->processes, hash); node;
+		node = map_next(node)) {
+		struct process *known = container_of(node, struct process, node);
+
+		if (!identity_is_same(known->owner.peer.identity, identity))
+			continue;
+		change_add_process(change, process);
+		return known;
+	}
+	map_insert(&table->processes, &process->node, hash);
+	*ret_is_new = true;
+	return process;
+}
+
+void table_leave_owner(struct table *table, struct session *session, struct table_change *change)
+{
+	struct owner *owner = session->owner;
+
+	list_remove(&session->owner_link);
+	session->owner = NULL;
+	if (session->owner_kind != OWNER_PROCESS || !list_is_empty(&owner->sessions))
+		return;
+	map_remove(&table->processes, &container_of(owner, struct process, owner)->node);
+	change_add_process(change, container_of(owner, struct process, owner));
+}
+
+struct identity *table_maker(const struct process *process)
+{
+	list_for_each(link, &process->owner.sessions) {
+		const struct session *session = container_of(link, struct session, owner_link);
+
+		if (session->creator &&
+			!identity_is_same(session->creator, process->owner.peer.identity))
+			return session->creator;
+	}
+	return NULL;
+}
+
+static void show_process(struct table *table, struct session *session, struct identity *identity,
 	struct table_change *change)
 {
-	list_remove(&session->owner_link);
-	session->owner_kind = (uint8_t)kind;
-	session->owner = kind == OWNER_CONNECTION ? caller : NULL;
-	if (session->owner)
-		list_append(&caller->sessions, &session->owner_link);
-	if (!session->owner && session->uid != caller->peer.uid)
+	struct identity *old = session->identity;
+
+	if (!identity || identity == old)
 		return;
-	session->pid = caller->peer.pid;
-	memcpy(session->comm, caller->peer.comm, sizeof(session->comm));
-	if (session->systemd_unit == caller->peer.systemd_unit)
-		return;
-	change_add_text(change, session->systemd_unit);
-	session->systemd_unit = text_ref(caller->peer.systemd_unit);
+	session->identity = identity_ref(identity);
+	if (!identity_is_same(old, identity)) {
+		table_move_process_tally(table, session, change);
+		table_mark_for_pump(table, session->pool);
+	}
+	change_add_identity(change, old);
 }
+
+void table_set_owner(struct table *table, struct session *session, enum owner_kind kind,
+	struct owner *owner, struct identity *identity, struct table_change *change)
+{
+	if (session->owner == owner && session->owner_kind == kind)
+		owner = NULL; /* where it is already */
+	else
+		table_leave_owner(table, session, change);
+	session->owner_kind = (uint8_t)kind;
+	if (owner) {
+		session->owner = owner;
+		list_append(&owner->sessions, &session->owner_link);
+	}
+	show_process(table, session, identity, change);
+}
+
+/* ---- finding ---- */
 
 static int find_live(
 	const struct table *table, struct session_ref *ref, struct session **ret_session)
@@ -51,6 +111,24 @@ static int find_own(
 	return 0;
 }
 
+/* One that has its slots. */
+static int find_granted(
+	const struct table *table, struct session_ref *ref, struct session **ret_session)
+{
+	struct session *session;
+	int status = find_own(table, ref, &session);
+
+	if (status)
+		return status;
+	ref->state = session->state;
+	if (session->state == SESSION_WAITING)
+		return STATUS_INVALID_STATE;
+	*ret_session = session;
+	return 0;
+}
+
+/* ---- the operations ---- */
+
 /* -ENOBUFS, or 0 with the new deadline set. */
 static int renew_deadline(
 	struct table *table, struct session *session, int64_t timeout_ms, struct table_time now)
@@ -66,32 +144,31 @@ static int renew_deadline(
 }
 
 int table_start(struct table *table, struct session_ref *ref, struct table_time now,
-	int64_t *ret_expires_wall_us)
+	int64_t *ret_expires_wall_us, struct table_change *change)
 {
 	struct session *session;
-	int r = find_own(table, ref, &session);
+	int r = find_granted(table, ref, &session);
 
 	now = table_clamp(table, now);
 	if (r)
 		return r;
-	if (session->state != SESSION_IDLE) {
-		ref->state = session->state;
+	if (session->state != SESSION_IDLE)
 		return STATUS_INVALID_STATE;
-	}
 	r = renew_deadline(table, session, session->timeout_ms, now);
 	if (r)
 		return r;
 	session->state = SESSION_PROCESSING;
 	session->started_wall_us = now.wall_us;
 	*ret_expires_wall_us = deadline_to_wall(session->deadline_us, now);
+	emit_session(table, EVENT_STARTED, session, now, change);
 	return 0;
 }
 
 int table_renew(struct table *table, struct session_ref *ref, int64_t timeout_ms,
-	struct table_time now, int64_t *ret_expires_wall_us)
+	struct table_time now, int64_t *ret_expires_wall_us, struct table_change *change)
 {
 	struct session *session;
-	int r = find_own(table, ref, &session);
+	int r = find_granted(table, ref, &session);
 
 	now = table_clamp(table, now);
 	if (r)
@@ -109,17 +186,19 @@ int table_renew(struct table *table, struct session_ref *ref, int64_t timeout_ms
 	if (r)
 		return r;
 	*ret_expires_wall_us = deadline_to_wall(session->deadline_us, now);
+	emit_session(table, EVENT_RENEWED, session, now, change);
 	return 0;
 }
 
 int table_update(struct table *table, struct session_ref *ref, struct text *metadata,
-	uint32_t *ret_limit, struct table_change *change)
+	struct table_time now, uint32_t *ret_limit, struct table_change *change)
 {
 	struct session *session;
 	struct pool *pool;
-	int status = find_own(table, ref, &session);
+	int status = find_granted(table, ref, &session);
 	uint64_t growth;
 
+	now = table_clamp(table, now);
 	if (status)
 		return status;
 	pool = session->pool;
@@ -135,6 +214,7 @@ int table_update(struct table *table, struct session_ref *ref, struct text *meta
 	change_add_text(change, session->metadata);
 	session->metadata = metadata;
 	audits_count(table, session);
+	emit_session(table, EVENT_RENEWED, session, now, change);
 	return 0;
 }
 
@@ -143,7 +223,7 @@ int table_release(struct table *table, struct session_ref *ref, enum outcome out
 	struct table_change *change)
 {
 	struct session *session;
-	int status = find_own(table, ref, &session);
+	int status = find_granted(table, ref, &session);
 
 	now = table_clamp(table, now);
 	if (status)
@@ -166,26 +246,50 @@ static int give_detached_deadline(
 	return renew_deadline(table, session, timeout_ms, now);
 }
 
+/* Who owns it from now on, and whose process is shown. */
+static void attach(struct table *table, struct session *session, enum owner_kind kind,
+	struct owner *caller, struct process *process, bool *ret_is_process_new,
+	struct table_change *change)
+{
+	struct identity *old_creator = session->creator;
+	struct identity *shown = caller->peer.identity;
+	struct owner *owner = kind == OWNER_CONNECTION ? caller : NULL;
+
+	if (process) {
+		owner = &table_adopt_process(table, process, ret_is_process_new, change)->owner;
+		shown = owner->peer.identity;
+	}
+	if (kind == OWNER_DETACHED && session->uid != caller->peer.uid)
+		shown = NULL;
+	table_set_owner(table, session, kind, owner, shown, change);
+	session->creator = identity_ref(caller->peer.identity);
+	change_add_identity(change, old_creator);
+}
+
 int table_attach(struct table *table, struct session_ref *ref, enum owner_kind kind,
-	struct table_time now, struct session_view *ret, struct table_change *change)
+	struct process *process, struct table_time now, struct session_view *ret,
+	bool *ret_is_process_new, struct table_change *change)
 {
 	struct session *session;
-	int r = find_own(table, ref, &session);
+	int r = table_lacks_tallies(table) ? -ENOBUFS : find_granted(table, ref, &session);
 
 	now = table_clamp(table, now);
-	if (r)
-		return r;
-	if (kind == OWNER_DETACHED)
+	*ret_is_process_new = false;
+	if (r == 0 && kind == OWNER_DETACHED)
 		r = give_detached_deadline(table, session, now);
-	if (r)
+	if (r) {
+		if (r != -ENOBUFS && process)
+			change_add_process(change, process);
 		return r;
-	table_set_owner(session, ref->caller, kind, change);
+	}
+	attach(table, session, kind, ref->caller, process, ret_is_process_new, change);
+	emit_session(table, EVENT_RENEWED, session, now, change);
 	table_fill_view(session, ref->caller, now, ret);
 	return 0;
 }
 
-int table_revoke(struct table *table, struct session_ref *ref, bool force, struct table_time now,
-	struct table_change *change)
+int table_revoke(struct table *table, struct session_ref *ref, bool force, struct text *reason,
+	struct table_time now, struct table_change *change)
 {
 	struct session *session;
 	int status = find_own(table, ref, &session);
@@ -193,10 +297,14 @@ int table_revoke(struct table *table, struct session_ref *ref, bool force, struc
 	now = table_clamp(table, now);
 	if (status)
 		return status;
-	if (force)
+	if (session->state == SESSION_WAITING) {
+		table_refuse_waiter(table, session->waiter, STATUS_CANCELLED, now, change);
+	} else if (force) {
 		table_end_session(table, session, OUTCOME_REVOKED, NULL, now, change);
-	else
+	} else {
 		session->is_revoking = true;
+		emit_revoking(table, session, reason, now, change);
+	}
 	return 0;
 }
 
@@ -209,7 +317,7 @@ int table_get(struct table *table, struct session_ref *ref, struct table_time no
 	now = table_clamp(table, now);
 	if (status)
 		return status;
-	table_fill_view(session, ref->caller, now, ret);
+	table_fill_view_with_place(table, session, ref->caller, now, ret);
 	return 0;
 }
 

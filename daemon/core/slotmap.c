@@ -122,6 +122,16 @@ bool slotmap_is_taken(const struct slotmap *map, uint32_t slot)
 	return slot < map->capacity && !(map->levels[0][slot / 64] & bit_of(slot));
 }
 
+uint32_t slotmap_count_taken(const struct slotmap *map)
+{
+	uint32_t n_free = 0;
+
+	for (size_t i = 0; i < n_words(map->capacity); i++)
+		for (uint64_t word = map->levels[0][i]; word; word &= word - 1)
+			n_free++;
+	return map->capacity - n_free;
+}
+
 /* Free bits beyond FROM's capacity lie in its last word: they must not become taken in TO. */
 static void copy_free_bits(struct slotmap *to, const struct slotmap *from)
 {

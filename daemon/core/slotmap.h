@@ -29,6 +29,9 @@ void slotmap_put(struct slotmap *map, uint32_t slot);
 
 bool slotmap_is_taken(const struct slotmap *map, uint32_t slot);
 
+/* O(capacity / 64): for checks. */
+uint32_t slotmap_count_taken(const struct slotmap *map);
+
 /* Make TO, all free and at least as large, hold the same taken numbers as FROM. */
 void slotmap_copy(struct slotmap *to, const struct slotmap *from);
 

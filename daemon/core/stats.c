@@ -65,12 +65,15 @@ void histogram_copy_add(struct histogram_copy *to, const struct histogram *from)
 {
 	uint64_t max = load(&from->max);
 
-	to->count += load(&from->count);
 	to->sum += load(&from->sum);
 	if (max > to->max)
 		to->max = max;
-	for (unsigned i = 0; i < HISTOGRAM_CELLS; i++)
-		to->cells[i] += load(&from->cells[i]);
+	for (unsigned i = 0; i < HISTOGRAM_CELLS; i++) {
+		uint64_t cell = load(&from->cells[i]);
+
+		to->cells[i] += cell;
+		to->count += cell; /* the writer's own may be older: no bucket may exceed it */
+	}
 }
 
 void histogram_copy_subtract(struct histogram_copy *to, const struct histogram_copy *earlier)
@@ -115,7 +118,7 @@ uint64_t histogram_percentile(const struct histogram_copy *h, double fraction)
 		if (seen >= rank)
 			return at_most(bound_of(i), h->max);
 	}
-	return h->max; /* cells and count were read at different instants */
+	return h->max;
 }
 
 uint64_t histogram_median(const struct histogram *h)

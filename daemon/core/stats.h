@@ -53,6 +53,9 @@ enum rejection {
 	REJECTED_CREATION_ERROR,
 	REJECTED_SHUTDOWN,
 	REJECTED_PAUSED,
+	REJECTED_QUOTA,
+	REJECTED_QUEUE_FULL,
+	REJECTED_WAIT_TIMEOUT,
 	REJECTED_INVALID,
 	REJECTED_COUNT,
 };
@@ -61,6 +64,12 @@ struct counters {
 	uint64_t created;
 	uint64_t ended[OUTCOME_COUNT];
 	uint64_t rejected[REJECTED_COUNT];
+	uint64_t queued;          /* waits begun */
+	uint64_t granted_waits;   /* each wait is granted, */
+	uint64_t refused_waits;   /* refused (counted in rejected, too), */
+	uint64_t cancelled_waits; /* cancelled, or goes on */
+	uint64_t shadow_capacity; /* granted above the limit where it is not enforced */
+	uint64_t shadow_quota;
 };
 
 #endif

@@ -22,13 +22,32 @@ static bool map_new(struct map *map, size_t n_buckets)
 static bool allocate_containers(struct table *table)
 {
 	void **deadlines = calloc(INITIAL_DEADLINES, sizeof(*deadlines));
+	void **waits = calloc(INITIAL_DEADLINES, sizeof(*waits));
 	bool has_maps = map_new(&table->by_id, INITIAL_BUCKETS) &&
 			map_new(&table->by_request, INITIAL_BUCKETS) &&
+			map_new(&table->tallies, INITIAL_BUCKETS) &&
+			map_new(&table->processes, INITIAL_BUCKETS) &&
 			map_new(&table->pools_by_name, POOL_BUCKETS);
 
 	heap_init(&table->deadlines, deadline_is_before, deadline_set_index);
-	heap_give(&table->deadlines, deadlines, INITIAL_DEADLINES);
-	return has_maps && deadlines;
+	heap_give(&table->deadlines, deadlines, deadlines ? INITIAL_DEADLINES : 0);
+	heap_init(&table->waits, wait_is_before, wait_set_index);
+	heap_give(&table->waits, waits, waits ? INITIAL_DEADLINES : 0);
+	return has_maps && deadlines && waits;
+}
+
+/* So that the first operations need not ask. */
+static bool take_first_supply(struct table *table)
+{
+	struct table_wants wants;
+	struct table_supply supply;
+
+	if (table_wants(table, &wants)) {
+		table_supply_init(&supply, &wants);
+		table_give(table, &wants, &supply);
+		table_supply_deinit(&supply);
+	}
+	return !table_lacks_tallies(table);
 }
 
 static bool add_default_pool(struct table *table)
@@ -40,7 +59,7 @@ static bool add_default_pool(struct table *table)
 	if (!pool)
 		return false;
 	table_change_init(&change);
-	table_set_pool(table, pool, &change);
+	table_set_pool(table, pool, (struct table_time){0}, &change);
 	return true;
 }
 
@@ -57,8 +76,13 @@ struct table *table_new(const struct table_options *options)
 	list_init(&table->pools);
 	list_init(&table->history);
 	list_init(&table->audits);
-	order_init(&table->order, options->hash_seed[0]);
-	if (!allocate_containers(table) || !add_default_pool(table)) {
+	list_init(&table->pumping);
+	list_init(&table->readers);
+	list_init(&table->events);
+	table->next_pause_end_us = INT64_MAX;
+	table->next_starve_us = INT64_MAX;
+	order_init(&table->order, options->hash_seed[0], NULL);
+	if (!allocate_containers(table) || !add_default_pool(table) || !take_first_supply(table)) {
 		table_free(table);
 		return NULL;
 	}
@@ -71,6 +95,27 @@ static void unref_sessions(struct list *sessions)
 		session_unref(container_of(link, struct session, pool_link));
 }
 
+static void free_tallies_of(struct table *table, struct session *session)
+{
+	struct table_change change;
+
+	table_change_init(&change);
+	list_init(&session->owner_link);
+	table_leave_tallies(table, session, &change);
+	table_change_deinit(&change);
+}
+
+/* Those who wait are the daemon's; their sessions were the table's. */
+static void free_waiting(struct table *table, struct pool *pool)
+{
+	list_for_each_safe(link, &pool->waiters) {
+		struct session *session = container_of(link, struct waiter, link)->session;
+
+		free_tallies_of(table, session);
+		session_unref(session);
+	}
+}
+
 /* Links of owners are left alone: the owners may be dead. */
 void table_free(struct table *table)
 {
@@ -79,7 +124,10 @@ void table_free(struct table *table)
 	list_for_each_safe(link, &table->pools) {
 		struct pool *pool = container_of(link, struct pool, link);
 
+		list_for_each(s, &pool->sessions)
+			free_tallies_of(table, container_of(s, struct session, pool_link));
 		unref_sessions(&pool->sessions);
+		free_waiting(table, pool);
 		pool_free(pool);
 	}
 	unref_sessions(&table->history);
@@ -87,7 +135,11 @@ void table_free(struct table *table)
 	map_deinit(&table->by_id);
 	map_deinit(&table->by_request);
 	map_deinit(&table->pools_by_name);
+	map_deinit(&table->tallies);
+	map_deinit(&table->processes);
+	table_free_spares(table);
 	free(table->deadlines.items);
+	free(table->waits.items);
 	free(table);
 }
 
@@ -129,6 +181,13 @@ void table_change_deinit(struct table_change *change)
 		change->texts = text->next_freed;
 		text_unref(text);
 	}
+	while (change->identities) {
+		struct identity *identity = change->identities;
+
+		change->identities = identity->next_freed;
+		identity_unref(identity);
+	}
+	change_free_memory(change);
 }
 
 /* A text that others hold too, perhaps in changes of their own, has no place in a chain; and it is
@@ -139,6 +198,20 @@ void change_add_text(struct table_change *change, struct text *text)
 		return;
 	text->next_freed = change->texts;
 	change->texts = text;
+}
+
+void change_add_identity(struct table_change *change, struct identity *identity)
+{
+	if (!identity || identity_unref_unless_last(identity))
+		return;
+	identity->next_freed = change->identities;
+	change->identities = identity;
+}
+
+void change_add_process(struct table_change *change, struct process *process)
+{
+	process->next_idle = change->processes;
+	change->processes = process;
 }
 
 void change_add_session(struct table_change *change, struct session *session)
@@ -167,37 +240,6 @@ void change_add_pool(struct table_change *change, struct pool *pool)
 {
 	pool->next_freed = change->pools;
 	change->pools = pool;
-}
-
-/* ---- memory ---- */
-
-static size_t wanted_deadlines(const struct heap *heap)
-{
-	return heap->count >= heap->capacity / 4 * 3 ? heap->capacity * 2 : 0;
-}
-
-bool table_wants(const struct table *table, struct table_wants *ret)
-{
-	ret->id_buckets = map_wanted(&table->by_id);
-	ret->request_buckets = map_wanted(&table->by_request);
-	ret->deadlines = wanted_deadlines(&table->deadlines);
-	return ret->id_buckets || ret->request_buckets || ret->deadlines || table->by_id.spare ||
-	       table->by_request.spare;
-}
-
-static void *exchange_buckets(struct map *map, void *buckets, size_t n_buckets)
-{
-	return buckets ? map_give(map, buckets, n_buckets) : map_take_spare(map);
-}
-
-void table_give(struct table *table, const struct table_wants *sizes, struct table_supply *supply)
-{
-	supply->id_buckets = exchange_buckets(&table->by_id, supply->id_buckets, sizes->id_buckets);
-	supply->request_buckets = exchange_buckets(
-		&table->by_request, supply->request_buckets, sizes->request_buckets);
-	if (supply->deadlines)
-		supply->deadlines =
-			heap_give(&table->deadlines, supply->deadlines, sizes->deadlines);
 }
 
 /* ---- time and lookup ---- */
@@ -238,6 +280,12 @@ struct session *table_find_session(const struct table *table, uint64_t id)
 	return NULL;
 }
 
+bool session_has_request_id(const struct session *session, const char *request_id, size_t length)
+{
+	return strlen(session->request_id) == length &&
+	       !memcmp(session->request_id, request_id, length);
+}
+
 struct session *table_find_by_request(
 	const struct table *table, uint32_t uid, const char *request_id, size_t length)
 {
@@ -249,8 +297,8 @@ struct session *table_find_by_request(
 	for (; node; node = map_next(node)) {
 		struct session *session = container_of(node, struct session, request_node);
 
-		if (session->creator_uid == uid && strlen(session->request_id) == length &&
-			!memcmp(session->request_id, request_id, length))
+		if (session->creator_uid == uid &&
+			session_has_request_id(session, request_id, length))
 			return session;
 	}
 	return NULL;
@@ -272,7 +320,7 @@ struct pool *table_find_pool(const struct table *table, const char *name, size_t
 
 bool table_may_act(const struct session *session, const struct owner *caller)
 {
-	return caller->peer.is_admin || session->owner == caller ||
+	return caller->peer.is_admin || (session->owner && session->owner == caller) ||
 	       (session->uid == caller->peer.uid && session->uid != SESSION_OVERFLOW_UID);
 }
 
@@ -283,7 +331,16 @@ void table_link_session(struct table *table, struct session *session)
 	map_insert(&table->by_request, &session->request_node,
 		hash_request(table, session->creator_uid, session->request_id,
 			strlen(session->request_id)));
-	list_append(&session->pool->sessions, &session->pool_link);
+}
+
+void table_begin_section(struct table *table)
+{
+	table->section++;
+}
+
+uint64_t table_section(const struct table *table)
+{
+	return table->section;
 }
 
 uint64_t table_active(const struct table *table)

@@ -33,13 +33,18 @@ struct text *text_unref(struct text *text)
 	return NULL;
 }
 
-bool text_unref_unless_last(struct text *text)
+bool count_drop_unless_last(atomic_uint *references)
 {
-	unsigned references = atomic_load_explicit(&text->references, memory_order_acquire);
+	unsigned count = atomic_load_explicit(references, memory_order_acquire);
 
-	while (references > 1)
-		if (atomic_compare_exchange_weak_explicit(&text->references, &references,
-			    references - 1, memory_order_acq_rel, memory_order_acquire))
+	while (count > 1)
+		if (atomic_compare_exchange_weak_explicit(references, &count, count - 1,
+			    memory_order_acq_rel, memory_order_acquire))
 			return true;
 	return false;
+}
+
+bool text_unref_unless_last(struct text *text)
+{
+	return count_drop_unless_last(&text->references);
 }

@@ -29,6 +29,9 @@ struct text *text_unref(struct text *text);
  * else has it. Never frees, so it may be called inside the lock. */
 bool text_unref_unless_last(struct text *text);
 
+/* The same for any count of references. */
+bool count_drop_unless_last(atomic_uint *references);
+
 static inline uint32_t text_length(const struct text *text)
 {
 	return text ? text->length : 0;

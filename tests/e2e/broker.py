@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -24,11 +25,41 @@ class Refused(Exception):
         self.parameters = parameters
 
 
+def connect_as(path, uid):
+    """A connection made by a process of another user (only root can), which lives as long as the
+    socket that is returned beside it is open."""
+    mine, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.closerange(3, theirs.fileno())  # other clients' ends must not live on here
+            os.closerange(theirs.fileno() + 1, 4096)
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(str(path))
+            socket.send_fds(theirs, [b"x"], [connection.fileno()])
+            connection.close()
+            theirs.recv(1)
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    theirs.close()
+    _, fds, _, _ = socket.recv_fds(mine, 1, 1)
+    return socket.socket(fileno=fds[0]), mine, pid
+
+
 class Client:
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    peer = None  # of another user's: what keeps its process alive
+
+    def __init__(self, path, uid=None):
+        if uid is None:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(str(path))
+        else:
+            self.socket, self.peer, self.pid = connect_as(path, uid)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(str(path))
         self.rest = b""
         self.raw = b""
 
@@ -40,6 +71,10 @@ class Client:
 
     def close(self):
         self.socket.close()
+        if self.peer:
+            self.peer.close()
+            os.waitpid(self.pid, 0)
+            self.peer = None
 
     def send_raw(self, data):
         self.socket.sendall(data)
@@ -68,6 +103,14 @@ class Client:
     def call(self, method, **parameters):
         self.send(method, parameters)
         return self.result()
+
+    def wait(self, **parameters):
+        """Ask for a session and wait for it: the reply is for result(), later."""
+        self.send("Create", {"wait_ms": -1, **parameters})
+
+    def has_reply(self):
+        """Whether something has come that has not been received yet."""
+        return b"\0" in self.rest or bool(select.select([self.socket], [], [], 0)[0])
 
     def is_closed(self):
         """The broker closes, after whatever it still says."""
@@ -99,6 +142,7 @@ def wait_for(condition, what="the condition"):
 class Broker:
     def __init__(self, config="", *options, **environment):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="usher-test."))
+        self.directory.chmod(0o755)
         self.socket = self.directory / "usher.sock"
         self.config = self.directory / "usherd.conf"
         self.config.write_text(config)
@@ -118,8 +162,8 @@ class Broker:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.socket)) == 0
 
-    def client(self):
-        return Client(self.socket)
+    def client(self, uid=None):
+        return Client(self.socket, uid)
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -149,10 +193,14 @@ class BrokerTest(unittest.TestCase):
         self.addCleanup(self.broker.kill)
         self.clients = []
 
-    def client(self):
-        client = self.broker.client()
+    def client(self, uid=None):
+        client = self.broker.client(uid)
         self.clients.append(client)
         return client
+
+    def skip_unless_root(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can act as several users")
 
     def tearDown(self):
         for client in self.clients:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The daemon as an administrator meets it: options, configuration, sockets, activation, signals."""
+import json
 import os
 import pathlib
 import shutil
@@ -39,7 +40,7 @@ class Configuration(InDirectory):
     def test_a_wrong_line_is_reported_with_file_line_and_what_was_expected(self):
         cases = [
             ("[broker]\nworkers = many\n", 2, 'workers: expected auto or an integer from 1 to 64'),
-            ("[broker]\n\nworkrs = 1\n", 3, 'unknown key "workrs" in [broker]'),
+            ("[broker]\n\nworkrs = 1\n", 3, 'unknown key "workrs" in [broker]: expected workers'),
             ("[pool x]\nlimit = 0\n", 2, "limit: expected an integer from 1 to 16777216"),
             ("[pool x]\nlimit = 3x\n", 2, "limit: expected an integer"),
             ("[pool x]\nlimit = 99999999999999999999\n", 2, "limit: expected an integer"),
@@ -49,7 +50,11 @@ class Configuration(InDirectory):
             ("[pool x]\non_timeout = drop\n", 2, "on_timeout: expected one of release, hold"),
             ("[broker]\nsocket_mode = 0888\n", 2, "socket_mode: expected an octal mode"),
             ("[broker]\nruntime_changes = maybe\n", 2, "runtime_changes: expected yes or no"),
-            ("[broker]\nadmin_group = nonesuch-group\n", None, "expected the name of a group"),
+            ("[broker]\nadmin_group = nonesuch-group\n", 2, "expected the name of a group"),
+            ("[broker]\nsocket_group = nonesuch-group\n", 2, "expected the name of a group"),
+            ("[pool x]\nallow = root, nonesuch-user\n", 2, 'not "nonesuch-user"'),
+            ("[broker] junk\n", 1, "expected nothing but a ; comment after [broker]"),
+            ("[broker]\nmax_connections = 9\nreserved_connections = 9\n", 3, "less than"),
             ("[pools x]\n", 1, "expected [broker] or [pool NAME]"),
             ("[pool]\n", 1, "expected [pool NAME]"),
             ("[pool a b]\n", 1, "expected [pool NAME]"),
@@ -58,7 +63,7 @@ class Configuration(InDirectory):
             ("[broker\nworkers = 1\n", 1, "expected [section]"),
             ("[broker]\njust words\n", 2, "expected [section], key = value"),
             ("[broker]\nsocket = " + "x" * 300 + "\n", 2, "expected a line of at most"),
-            ("[pool x]\nmax_timeout = 1s\ndefault_timeout = 2s\n", 1, "at most max_timeout"),
+            ("[pool x]\nmax_timeout = 1s\ndefault_timeout = 2s\n", 3, "at most max_timeout"),
         ]
         for text, line, expected in cases:
             with self.subTest(text=text[:60]):
@@ -89,6 +94,32 @@ class Configuration(InDirectory):
         self.assertIn("No such file", usherd("--config", self.directory / "no", "--check-config").stderr)
         result = usherd("--check-config", HOME=str(self.directory), XDG_CONFIG_HOME="")
         self.assertEqual(result.returncode, 0)
+
+
+class Reloads(unittest.TestCase):
+    def test_reloads_on_several_loops_put_one_file_in_force(self):
+        many = "".join(f"[pool p{n}]\n" for n in range(50))
+        texts = ["[broker]\nruntime_changes = yes\n[pool a]\nlimit = 1\n" + many,
+                 "[broker]\nruntime_changes = no\n[pool a]\nlimit = 2\n"]
+        broker = Broker(texts[0], "--workers", "4")
+        self.addCleanup(broker.kill)
+        clients = [broker.client() for _ in range(4)]
+        replacement = broker.directory / "new"
+        reload = json.dumps({"method": "io.usher.Broker.Reload"}).encode() + b"\0"
+        for _ in range(100):
+            for client in clients:
+                client.send_raw(4 * reload)
+            for n in range(4):  # the file changes while they read it
+                for client in clients:
+                    replacement.write_text(texts[n % 2])
+                    os.replace(replacement, broker.config)
+                    client.result()
+            limit = {p["pool"]: p for p in clients[0].call("ListPools")["pools"]}["a"]["limit"]
+            clients[0].send("SetPool", {"pool": "other", "limit": 1})
+            self.assertEqual("error" in clients[0].receive(), limit == 2)
+        for client in clients:
+            client.close()
+        broker.stop()
 
 
 class CommandLine(InDirectory):

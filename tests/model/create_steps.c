@@ -2,9 +2,41 @@
 #include "tests/model/model.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LARGE 400 /* live sessions, about, in the crowded mood */
+
+static int64_t draw_wait(void)
+{
+	if (chance(model.is_contested ? 10 : 40))
+		return 0;
+	return chance(25) ? INT64_MAX : 500 * (1 + (int64_t)draw(chance(80) ? 40 : 400));
+}
+
+/* Mostly one that there is. */
+static int draw_pool(void)
+{
+	int p = (int)draw(N_POOLS);
+
+	if (model.is_contested && chance(80))
+		p = model.contested_pool;
+	for (int tries = 0; tries < 6 && (!naive.pools[p].is_there || naive.pools[p].is_removed);
+		tries++)
+		p = (int)draw(N_POOLS);
+	return p;
+}
+
+/* The request of somebody who has a session or waits, once more. */
+static void draw_retry(struct naive_create *want)
+{
+	const struct naive_session *known = &naive.live[draw(naive.n_live)];
+
+	want->request = known->request;
+	want->fingerprint = chance(90) ? known->fingerprint : draw(2);
+	if (chance(80))
+		want->peer = chance(70) ? known->creator : known->last;
+}
 
 static struct naive_create draw_create(void)
 {
@@ -12,15 +44,27 @@ static struct naive_create draw_create(void)
 
 	/* Not by an initializer, whose order is the compiler's. */
 	want.peer = draw_peer();
-	want.pool = chance(2) ? NO_POOL : (int)draw(N_POOLS);
-	want.is_detached = chance(20);
-	want.timeout_ms = draw_timeout();
+	want.pool = chance(2) ? NO_POOL : draw_pool();
+	want.kind = chance(20) ? OWNER_DETACHED : chance(25) ? OWNER_PROCESS : OWNER_CONNECTION;
+	want.process = chance(70) ? want.peer : draw_peer();
+	if (naive_process_of(want.process) == NO_PEER)
+		want.process = 0;
+	want.timeout_ms = model.is_contested && chance(60) ? ABSENT : draw_timeout();
+	want.wait_us = draw_wait();
+	want.waiter = want.wait_us ? draw_waiter() : NO_WAITER;
+	if (want.waiter == NO_WAITER)
+		want.wait_us = 0;
+	want.priority = chance(60) ? 0 : (unsigned)draw(10);
 	want.id = chance(3) ? draw_id() : model.next_id++;
 	want.fingerprint = draw(10) / 9;
-	want.request = chance(25) ? (int)draw(8) : (int)(8 + model.next_id);
+	want.request = chance(3) ? (int)draw(8) : (int)(8 + model.next_id);
 	want.label = chance(50) ? NO_TEXT : (int)draw(3);
-	want.metadata = draw_text();
-	want.units = chance(70) ? 1 : 1 + (uint32_t)draw(chance(80) ? 4 : NAIVE_UNITS);
+	want.metadata = model.is_contested && chance(80) ? NO_TEXT : draw_text();
+	want.units = chance(model.is_contested ? 50 : 70)
+			     ? 1
+			     : 1 + (uint32_t)draw(chance(90) ? 3 : NAIVE_UNITS);
+	if (naive.n_live && chance(12))
+		draw_retry(&want);
 	if (model.is_crowded && naive.n_live > LARGE)
 		want.pool = NO_POOL;
 	return want;
@@ -30,11 +74,12 @@ static struct session *make_session(const struct naive_create *want)
 {
 	char request_id[32], label[16];
 	struct text *metadata = make_text(want->metadata);
+	struct text *name = NULL;
 	struct session_params params = {
 		.id = want->id,
 		.fingerprint = want->fingerprint,
 		.request_id = request_id,
-		.label = want->label == NO_TEXT ? NULL : label,
+		.priority = (uint8_t)want->priority,
 		.units = want->units,
 		.metadata = metadata,
 	};
@@ -43,20 +88,22 @@ static struct session *make_session(const struct naive_create *want)
 	make_request_id(want->request, request_id, sizeof(request_id));
 	make_label(want->label, label, sizeof(label));
 	params.request_id_length = strlen(request_id);
-	params.label_length = strlen(label);
+	if (want->label != NO_TEXT)
+		params.label = name = text_new(label, strlen(label));
 	fresh = session_new(&params);
+	text_unref(name);
 	text_unref(metadata);
 	return fresh;
 }
 
-static void compare_capacity(const struct create_refusal *refusal, const struct naive_create *want)
+static void compare_capacity(const struct create_refusal *refusal, int p, int peer)
 {
-	int64_t retry_us = naive_retry_us(want->pool);
+	int64_t retry_us = naive_retry_us(p);
 	size_t n = 0;
 
 	for (size_t i = 0; i < naive.n_live && n < CREATE_HOLDERS_MAX; i++)
-		if (naive.live[i].pool == want->pool)
-			compare_view(&refusal->holders[n++], &naive.live[i], want->peer);
+		if (naive.live[i].pool == p && !naive_waits(&naive.live[i]))
+			compare_view(&refusal->holders[n++], &naive.live[i], peer);
 	EXPECT(refusal->n_holders, n);
 	if (retry_us == -2)
 		return;
@@ -69,26 +116,59 @@ static void compare_capacity(const struct create_refusal *refusal, const struct 
 }
 
 static void compare_refusal(int status, const struct create_refusal *refusal,
-	const struct naive_create *want, const struct naive_session *known)
+	const struct naive_create *want, const struct naive_created *expected)
 {
 	switch (status) {
 	case STATUS_REQUEST_ID_IN_USE:
-		EXPECT(refusal->other_id, known->id);
+		EXPECT(refusal->other_id, expected->session->id);
 		return;
 	case STATUS_CAPACITY_REACHED:
-		compare_capacity(refusal, want);
+		compare_capacity(refusal, expected->pool, want->peer);
 		break;
 	case STATUS_TIMEOUT_OUT_OF_RANGE:
 		EXPECT(refusal->timeout_ms, want->timeout_ms);
 		break;
+	case STATUS_QUOTA_EXCEEDED:
+		EXPECT(refusal->quota, expected->quota);
+		break;
 	case STATUS_PAUSED:
+	case STATUS_QUEUE_FULL:
+	case STATUS_INVALID_PARAMETER:
 	case STATUS_METADATA_TOO_LARGE:
 		break;
 	default:
 		EXPECT(refusal->pool.name == NULL, true);
 		return;
 	}
-	compare_pool_view(&refusal->pool, want->pool);
+	compare_pool_view(&refusal->pool, expected->pool);
+}
+
+static void compare_created(const struct create_result *result, const struct naive_create *want,
+	const struct naive_created *expected)
+{
+	EXPECT(result->is_existing, expected->is_existing);
+	EXPECT(result->is_waiting, expected->is_waiting);
+	EXPECT(result->is_process_new, expected->is_process_new);
+	compare_view(&result->session, expected->session, want->peer);
+	hold_view(&result->session, expected->session);
+}
+
+/* What the daemon keeps of a Create, or throws away. */
+static void keep(const struct create_request *request, const struct naive_create *want, int status,
+	const struct naive_created *expected)
+{
+	bool is_taken = status != -EEXIST && status != -ENOBUFS;
+
+	if (!is_taken)
+		session_unref(request->fresh);
+	if (!is_taken && request->process) {
+		peer_deinit(&request->process->owner.peer);
+		free(request->process);
+	}
+	if (!status && expected->is_process_new)
+		model.processes[naive_process_of(want->process)] = request->process;
+	if (!status && expected->is_waiting)
+		model.is_waiter_used[want->waiter] = true;
 }
 
 void run_create(void)
@@ -99,24 +179,24 @@ void run_create(void)
 		.pool = name,
 		.pool_length = strlen(name),
 		.caller = &model.owners[want.peer],
-		.owner_kind = want.is_detached ? OWNER_DETACHED : OWNER_CONNECTION,
+		.owner_kind = want.kind,
+		.process = want.kind == OWNER_PROCESS ? make_process(want.process) : NULL,
 		.timeout_ms = want.timeout_ms,
+		.wait_us = want.wait_us,
+		.waiter = want.wait_us ? &model.waiters[want.waiter] : NULL,
+		.inbox = &model.inboxes[want.peer % NAIVE_INBOXES],
 		.fresh = make_session(&want),
 	};
 	struct create_result result;
-	const struct naive_session *expected = NULL;
-	bool is_existing;
-	int status = naive_create(&want, &expected, &is_existing);
+	struct naive_created expected;
+	int status = naive_create(&want, &expected);
 
 	EXPECT(table_create(model.table, &request, model_now(), &result, &model.change), status);
-	if (status == -EEXIST || status == -ENOBUFS)
-		session_unref(request.fresh);
+	keep(&request, &want, status, &expected);
 	if (!status) {
-		EXPECT(result.is_existing, is_existing);
-		compare_view(&result.session, expected, want.peer);
-		hold_view(&result.session, expected);
+		compare_created(&result, &want, &expected);
 	} else {
-		compare_refusal(status, &result.refusal, &want, expected);
+		compare_refusal(status, &result.refusal, &want, &expected);
 		create_refusal_deinit(&result.refusal);
 	}
 }

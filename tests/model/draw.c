@@ -52,9 +52,9 @@ int64_t draw_timeout(void)
 
 	if (chance(25))
 		return ABSENT;
-	if (chance(12))
+	if (chance(8))
 		return odd[draw(6)];
-	return 1 + (int64_t)draw(30);
+	return 1 + (int64_t)draw(chance(50) ? 30 : 400);
 }
 
 int draw_text(void)

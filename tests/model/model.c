@@ -6,7 +6,6 @@
  * A failure prints its seed, with which the same operations come again. */
 #include "tests/model/model.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +13,11 @@
 
 #define OPERATIONS 1000000
 #define WORLD      20000 /* operations on one table */
-#define SMALL      64    /* tables up to here are compared after every operation */
-#define N_HELD     16    /* views kept for a while, as readers outside the lock do */
+#define SMALL      24    /* tables up to here are compared after every operation, */
+#define MIDDLE     64    /* up to here after every fourth one, else after every sixteenth */
 #define PHASE      4000  /* operations between changes of mood */
 
 struct model model;
-
-static struct session_view held[N_HELD];
-static struct naive_session held_sessions[N_HELD];
 
 _Noreturn void fail(const char *file, int line, const char *what, int64_t is, int64_t expected)
 {
@@ -32,7 +28,7 @@ _Noreturn void fail(const char *file, int line, const char *what, int64_t is, in
 	exit(1);
 }
 
-/* ---- time and memory ---- */
+/* ---- time ---- */
 
 struct table_time model_now(void)
 {
@@ -46,6 +42,8 @@ static void pass_time(void)
 
 	if (chance(3))
 		step_us = chance(50) ? -3000 : 20000;
+	if (chance(5))
+		step_us = 1;
 	if (model.is_crowded)
 		step_us /= 4;
 	model.now_us = naive.now_us + step_us;
@@ -55,70 +53,18 @@ static void pass_time(void)
 	table_expire(model.table, model_now(), 0, &model.change);
 }
 
-static void *allocate(size_t n)
+/* Where the time alone lets somebody in, by a pause that is over or by starvation, the daemon's
+ * timer comes first. */
+static void wake_in_time(void)
 {
-	return n ? calloc(n, sizeof(void *)) : NULL;
-}
+	bool is_due = false;
 
-static void give_memory(void)
-{
-	struct table_wants wants;
-	struct table_supply supply;
-
-	if (!table_wants(model.table, &wants) || (model.is_stingy && draw(300)))
+	for (int p = 0; p < N_POOLS; p++)
+		is_due = is_due || naive_can_pump(p) || naive_lacks_memory(p);
+	if (!is_due)
 		return;
-	supply.id_buckets = allocate(wants.id_buckets);
-	supply.request_buckets = allocate(wants.request_buckets);
-	supply.deadlines = allocate(wants.deadlines);
-	table_give(model.table, &wants, &supply);
-	if (wants.deadlines > naive.heap_capacity)
-		naive.heap_capacity = wants.deadlines;
-	free(supply.id_buckets);
-	free(supply.request_buckets);
-	free(supply.deadlines);
-}
-
-static void compare_ended(void)
-{
-	size_t n = 0;
-
-	for (struct session *s = model.change.ended; s; s = s->next_ended, n++)
-		EXPECT(s->id, n < naive.n_ended ? naive.ended_ids[n] : 0);
-	EXPECT(n, model.is_told_ends ? naive.n_ended : 0);
-	naive.n_ended = 0;
-}
-
-static void take_change(void)
-{
-	size_t n_sessions = 0, n_pools = 0;
-
-	for (struct session *s = model.change.sessions; s; s = s->next_freed)
-		n_sessions++;
-	for (struct pool *p = model.change.pools; p; p = p->next_freed)
-		n_pools++;
-	EXPECT(n_sessions, naive.n_freed_sessions);
-	EXPECT(n_pools, naive.n_freed_pools);
-	naive.n_freed_sessions = naive.n_freed_pools = 0;
-	compare_ended();
-	table_change_deinit(&model.change);
-}
-
-void hold_view(const struct session_view *view, const struct naive_session *session)
-{
-	size_t i = draw(N_HELD);
-
-	if (held[i].session) {
-		struct text *metadata = make_text(held_sessions[i].metadata);
-
-		EXPECT(held[i].session->id, held_sessions[i].id);
-		EXPECT(text_length(held[i].metadata), text_length(metadata));
-		if (metadata)
-			EXPECT(strcmp(held[i].metadata->bytes, metadata->bytes), 0);
-		text_unref(metadata);
-	}
-	session_view_deinit(&held[i]);
-	held[i] = *view;
-	held_sessions[i] = *session;
+	expire_steps(1000000);
+	settle();
 }
 
 /* ---- the run ---- */
@@ -139,10 +85,16 @@ static const struct operation {
 	{"find_request", 20, run_find_request},
 	{"owner_gone", 4, run_owner_gone},
 	{"expire", 60, run_expire},
+	{"process_gone", 8, run_process_gone},
+	{"abandon", 15, run_abandon},
+	{"cancel", 12, run_cancel},
+	{"collect", 200, run_collect},
+	{"read_events", 60, run_read_events},
+	{"toggle_reader", 1, run_toggle_reader},
 	{"set_pool", 15, run_set_pool},
-	{"remove_pools", 3, run_remove_pools},
+	{"remove_pools", 1, run_remove_pools},
 	{"pause", 5, run_pause},
-	{"resume", 20, run_resume},
+	{"resume", 30, run_resume},
 	{"drain", 1, run_drain},
 	{"view_pools", 5, run_view_pools},
 	{"page", 30, run_page},
@@ -165,19 +117,34 @@ static const struct operation *draw_operation(void)
 	return &operations[i];
 }
 
+static bool is_of(const struct operation *operation, void (*const *list)(void), size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (operation->run == list[i])
+			return true;
+	return false;
+}
+
 static bool is_skipped(const struct operation *operation)
 {
-	return model.is_crowded && chance(85) &&
-	       (operation->run == run_owner_gone || operation->run == run_release ||
-		       operation->run == run_drain || operation->run == run_remove_pools ||
-		       operation->run == run_expire);
+	static void (*const ends_many[])(void) = {run_owner_gone, run_process_gone, run_release,
+		run_cancel, run_abandon, run_drain, run_remove_pools, run_expire};
+	static void (*const disturbs[])(void) = {run_set_pool, run_drain, run_remove_pools,
+		run_pause, run_owner_gone, run_cancel, run_abandon};
+
+	if (model.is_crowded)
+		return is_of(operation, ends_many, 8) && chance(85);
+	if (model.is_contested && operation->run == run_release)
+		return chance(50);
+	return model.is_contested && is_of(operation, disturbs, 7) && chance(90);
 }
 
 static void check(void)
 {
+	uint64_t every = naive.n_live < SMALL ? 1 : naive.n_live < MIDDLE ? 4 : 16;
 	const char *broken;
 
-	if (naive.n_live >= SMALL && model.step % 64)
+	if (model.step % every && !model.is_checked_always)
 		return;
 	broken = table_check(model.table);
 	if (broken)
@@ -191,75 +158,33 @@ static void run_step(void)
 
 	if (model.step % PHASE == 0) {
 		model.is_crowded = chance(20);
+		model.is_contested = !model.is_crowded && chance(70);
+		model.contested_pool = (int)draw(N_POOLS);
 		model.is_stingy = model.is_crowded && chance(50);
 	}
 	model.operation = operation->name;
+	table_begin_section(model.table);
 	pass_time();
+	wake_in_time();
 	if (!is_skipped(operation))
 		operation->run();
-	take_change();
-	give_memory();
+	settle();
 	check();
 }
 
-static void init_owners(void)
-{
-	for (int i = 0; i < N_PEERS; i++) {
-		struct peer *peer = &model.owners[i].peer;
-
-		owner_init(&model.owners[i]);
-		peer->uid = naive_peers[i].uid;
-		peer->pid = naive_peers[i].pid;
-		peer->is_admin = naive_peers[i].is_admin;
-		make_name("peer", i, peer->comm, sizeof(peer->comm));
-		peer->systemd_unit = text_new(peer->comm, strlen(peer->comm));
-	}
-}
-
-/* A new table, now and then without a history, or soon without fences. */
-static void begin(void)
-{
-	struct table_options options;
-
-	options.hash_seed[0] = draw(UINT64_MAX);
-	options.hash_seed[1] = draw(UINT64_MAX);
-	options.first_fence = chance(5) ? (UINT64_C(1) << 53) - 500 : draw(UINT64_C(1) << 52);
-	options.history_limit = chance(10) ? 0 : (uint32_t)draw(NAIVE_HISTORY + 1);
-	model.table = table_new(&options);
-	naive_init(options.first_fence, options.history_limit);
-	model.is_told_ends = chance(70);
-	table_report_ends(model.table, model.is_told_ends);
-	table_change_init(&model.change);
-	memset(model.is_auditing, 0, sizeof(model.is_auditing));
-	for (int i = 0; i < N_SHARED; i++)
-		model.shared[i] = make_text(i);
-	init_owners();
-}
-
-/* With live sessions, owners and views, as it happens to be. */
-static void finish(void)
-{
-	table_free(model.table);
-	for (int i = 0; i < N_HELD; i++)
-		session_view_deinit(&held[i]);
-	for (int i = 0; i < N_SHARED; i++)
-		text_unref(model.shared[i]);
-	for (int i = 0; i < N_PEERS; i++)
-		text_unref(model.owners[i].peer.systemd_unit);
-}
-
-static uint64_t n_created, n_ended, n_refused;
+static uint64_t n_created, n_ended, n_refused, n_granted;
 
 static void run_world(uint64_t end)
 {
-	begin();
+	begin_world();
 	for (; model.step < end; model.step++)
 		run_step();
 	n_created += naive.totals.created;
 	n_ended += naive.n_durations;
+	n_granted += naive.totals.granted_waits;
 	for (int i = 0; i < REJECTED_COUNT; i++)
 		n_refused += naive.totals.rejected[i];
-	finish();
+	end_world();
 }
 
 int main(int argc, char **argv)
@@ -268,6 +193,7 @@ int main(int argc, char **argv)
 	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : OPERATIONS;
 
 	model.seed = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
+	model.is_checked_always = seed != NULL;
 	model.random = model.seed;
 	model.next_id = 1;
 	printf("%llu operations, seed %llu\n", (unsigned long long)n,
@@ -275,7 +201,8 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (model.step < n)
 		run_world(n - model.step < WORLD ? n : model.step + WORLD);
-	printf("%llu created, %llu ended, %llu refused\n", (unsigned long long)n_created,
+	printf("%llu created, %llu of them after a wait, %llu ended, %llu refused\n",
+		(unsigned long long)n_created, (unsigned long long)n_granted,
 		(unsigned long long)n_ended, (unsigned long long)n_refused);
 	return 0;
 }

@@ -3,15 +3,22 @@
 #ifndef USHER_TESTS_MODEL_H
 #define USHER_TESTS_MODEL_H
 
+#include "daemon/core/events.h"
 #include "daemon/core/table.h"
 #include "tests/model/naive.h"
 
-#define N_AUDITS 3
-#define N_SHARED 8
+#define N_AUDITS  3
+#define N_SHARED  8
+#define N_WAITERS 1024
 
 struct model {
 	struct table *table;
 	struct owner owners[N_PEERS]; /* by the numbers of naive_peers */
+	struct process
+		*processes[N_PEERS]; /* that the table has; by the number of the first peer */
+	struct inbox inboxes[NAIVE_INBOXES];
+	struct waiter waiters[N_WAITERS];
+	bool is_waiter_used[N_WAITERS];
 	struct table_change change;
 	struct audit audits[N_AUDITS];
 	bool is_auditing[N_AUDITS];
@@ -19,9 +26,12 @@ struct model {
 	uint64_t random;
 	uint64_t next_id;
 	int64_t now_us;
-	bool is_crowded; /* the mood: sessions pile up */
-	bool is_stingy;  /* and memory comes late */
+	bool is_crowded;   /* the mood: sessions pile up */
+	bool is_contested; /* or queues do, mostly of one pool */
+	int contested_pool;
+	bool is_stingy; /* and memory comes late */
 	bool is_told_ends;
+	bool is_checked_always;
 	struct text *shared[N_SHARED]; /* used as metadata of many sessions */
 	uint64_t step;                 /* number of the operation */
 	const char *operation;
@@ -46,6 +56,15 @@ struct table_time model_now(void);
 
 /* Keep a view for a while: it must stay what it was, however its session has gone on. */
 void hold_view(const struct session_view *view, const struct naive_session *session);
+
+/* ---- world.c: the daemon's part ---- */
+
+void begin_world(void);
+void end_world(void);
+/* Pump to the end, compare what the operation left, give memory. */
+void settle(void);
+/* The pool with other waiters than the naive one; NO_POOL if there is none. */
+int changed_pool(void);
 
 /* ---- draw.c: chance, the same for the same seed ---- */
 
@@ -80,6 +99,23 @@ void run_get(void);
 void run_find_request(void);
 void run_owner_gone(void);
 void run_expire(void);
+void run_process_gone(void);
+void run_abandon(void);
+void run_cancel(void);
+/* Take some of what is decided. */
+void run_collect(void);
+/* Up to MAX of what is due. */
+void expire_steps(size_t max);
+struct process *make_process(int peer);
+/* A waiter that is free; NO_WAITER. */
+int draw_waiter(void);
+
+/* ---- event_steps.c ---- */
+
+void run_read_events(void);
+void run_toggle_reader(void);
+void end_readers(void);
+void begin_readers(void);
 void run_set_pool(void);
 void run_remove_pools(void);
 void run_pause(void);

@@ -4,22 +4,29 @@
 #include <string.h>
 
 /* Two connections of one process, another process of its user, another user, root, an admin, two
- * processes of users without a mapping, and one of an unknown process. */
+ * processes of users without a mapping, one of an unknown process, and one whose pid another one
+ * had before. */
 const struct naive_peer naive_peers[N_PEERS] = {
-	{1000, 100, false},
-	{1000, 100, false},
-	{1000, 101, false},
-	{1001, 200, false},
-	{0, 1, true},
-	{1002, 300, true},
-	{SESSION_OVERFLOW_UID, 400, false},
-	{SESSION_OVERFLOW_UID, 401, false},
-	{1000, 0, false},
+	{1000, 100, false, 7, 0},
+	{1000, 100, false, 7, 0},
+	{1000, 101, false, 8, 5000},
+	{1001, 200, false, 9, 0},
+	{0, 1, true, 1, 0},
+	{1002, 300, true, 10, 5000},
+	{SESSION_OVERFLOW_UID, 400, false, 11, 0},
+	{SESSION_OVERFLOW_UID, 401, false, 12, 0},
+	{1000, 0, false, 0, 0},
+	{1000, 100, false, 99, 0},
 };
 const char *const naive_pool_names[N_POOLS] = {"a", "build", "default", "default-2", "gpu"};
 #define DEFAULT_POOL 2
 
 struct naive naive;
+
+bool naive_waits(const struct naive_session *session)
+{
+	return session->state == SESSION_WAITING;
+}
 
 static bool is_in(const struct naive_session *session, int pool)
 {
@@ -32,7 +39,7 @@ static bool is_in(const struct naive_session *session, int pool)
 		uint64_t sum = 0;                                                                  \
 		for (size_t i = 0; i < naive.n_live; i++) {                                        \
 			const struct naive_session *s = &naive.live[i];                            \
-			if (is_in(s, pool))                                                        \
+			if (is_in(s, pool) && !naive_waits(s))                                     \
 				sum += (what);                                                     \
 		}                                                                                  \
 		return sum;                                                                        \
@@ -60,8 +67,8 @@ void naive_init(uint64_t first_fence, size_t history_limit)
 	naive.history_limit = history_limit;
 	naive.next_fence = first_fence;
 	naive.next_sequence = 1;
-	naive.heap_capacity = 64;
-	naive_set_pool(DEFAULT_POOL, &pool_settings_builtin, POOL_BUILTIN);
+	naive.heap_capacity = naive.wait_capacity = 64;
+	naive_set_pool(DEFAULT_POOL, &pool_settings_builtin, POOL_BUILTIN, 0);
 }
 
 void naive_clock(int64_t now_us, int64_t wall_us)
@@ -102,79 +109,51 @@ bool naive_may_act(const struct naive_session *session, int peer)
 {
 	uint32_t uid = naive_peers[session->creator].uid;
 
-	if (naive_peers[peer].is_admin || session->owner == peer)
+	if (naive_peers[peer].is_admin ||
+		(session->kind == OWNER_CONNECTION && session->owner == peer))
 		return true;
 	return uid == naive_peers[peer].uid && uid != SESSION_OVERFLOW_UID;
 }
 
-/* ---- pools ---- */
+/* ---- processes ---- */
 
-void naive_set_pool(int p, const struct pool_settings *settings, enum pool_source source)
+bool naive_is_same_process(int a, int b)
 {
-	struct naive_pool *pool = &naive.pools[p];
-
-	naive.n_freed_pools += pool->is_there;
-	pool->is_there = true;
-	pool->is_removed = false;
-	pool->settings = *settings;
-	pool->source = source;
+	return naive_peers[a].pid && naive_peers[a].pid == naive_peers[b].pid &&
+	       naive_peers[a].start_time == naive_peers[b].start_time;
 }
 
-void naive_remove_pools(const bool keep[N_POOLS])
+int naive_process_of(int peer)
 {
-	for (int p = 0; p < N_POOLS; p++) {
-		if (p == DEFAULT_POOL && keep[p])
-			naive.n_freed_pools++; /* the spare one */
-		if (keep[p] || !naive.pools[p].is_there)
-			continue;
-		if (p == DEFAULT_POOL) {
-			naive_set_pool(p, &pool_settings_builtin, POOL_BUILTIN);
-			continue;
-		}
-		naive.pools[p].is_removed = true;
-		naive_drop_if_empty(p);
-	}
+	for (int i = 0; i < N_PEERS; i++)
+		if (naive_is_same_process(i, peer))
+			return i;
+	return NO_PEER;
 }
 
-static struct naive_pause *pause_at(int pool)
+static bool owns_any(int process)
 {
-	return pool == NO_POOL ? &naive.pause : &naive.pools[pool].pause;
+	for (size_t i = 0; i < naive.n_live; i++)
+		if (naive.live[i].kind == OWNER_PROCESS && naive.live[i].owner == process)
+			return true;
+	return false;
 }
 
-void naive_set_pause(int pool, int64_t for_us, int reason)
+int naive_adopt(int process, bool *ret_is_new)
 {
-	__int128 until_us = (__int128)naive.now_us + for_us;
+	int owner = naive_process_of(process);
 
-	*pause_at(pool) = (struct naive_pause){
-		.is_on = true,
-		.until_us = until_us > INT64_MAX ? INT64_MAX : (int64_t)until_us,
-		.reason = reason,
-	};
+	*ret_is_new = !owns_any(owner);
+	if (*ret_is_new)
+		naive.shown[owner] = process;
+	return owner;
 }
 
-void naive_resume(int pool)
+uint64_t naive_processes(void)
 {
-	*pause_at(pool) = (struct naive_pause){0};
-	if (pool == NO_POOL)
-		naive.is_draining = false;
-}
+	uint64_t n = 0;
 
-const struct naive_pause *naive_pause_of(int pool)
-{
-	const struct naive_pause *longest = NULL;
-	const struct naive_pause *both[] = {&naive.pools[pool].pause, &naive.pause};
-
-	for (int i = 0; i < 2; i++)
-		if (both[i]->is_on && both[i]->until_us > naive.now_us &&
-			(!longest || both[i]->until_us > longest->until_us))
-			longest = both[i];
-	return longest;
-}
-
-void naive_reset(void)
-{
-	naive.base = naive.totals;
-	naive.base.created = naive.totals.created - naive.n_live;
-	naive.peak = naive.n_live;
-	naive.max_since_reset_us = 0;
+	for (int i = 0; i < N_PEERS; i++)
+		n += owns_any(i);
+	return n;
 }

@@ -9,7 +9,7 @@
 #include "daemon/core/session.h"
 #include "proto/status.h"
 
-#define N_PEERS         9
+#define N_PEERS         10
 #define N_POOLS         5 /* names, in their order; "default" is one of them */
 #define NAIVE_LIVE      1024
 #define NAIVE_HISTORY   8
@@ -18,12 +18,17 @@
 #define NO_TEXT         (-1)
 #define NO_PEER         (-1)
 #define NO_POOL         (-1)
+#define NO_WAITER       (-1)
+#define NAIVE_DECIDED   2048
+#define NAIVE_INBOXES   2
 #define ABSENT          INT64_MIN
 
 struct naive_peer {
 	uint32_t uid;
 	int32_t pid;
 	bool is_admin;
+	uint64_t start_time;
+	uint32_t group; /* the supplementary one; 0 none */
 };
 extern const struct naive_peer naive_peers[N_PEERS];
 extern const char *const naive_pool_names[N_POOLS];
@@ -38,16 +43,17 @@ struct naive_session {
 	int label;    /* a number, or NO_TEXT */
 	int metadata; /* a text's number, which is also its length */
 	int result;
-	int creator;          /* peer */
-	int process;          /* peer whose pid, comm and unit are shown */
-	int owner;            /* peer, or NO_PEER */
+	int creator; /* peer */
+	int last;    /* peer that created or attached to it last */
+	int process; /* peer whose pid, comm and unit are shown */
+	enum owner_kind kind;
+	int owner;            /* peer; of a process the first one like it; or NO_PEER */
 	uint64_t owned_since; /* what a peer has owned longest ends first with it */
 	int pool;
 	uint32_t units;
 	uint32_t slots[NAIVE_UNITS];
 	enum session_state state;
 	enum outcome outcome;
-	bool is_detached;
 	bool is_overdue;
 	bool is_revoking;
 	int64_t timeout_ms;
@@ -55,6 +61,19 @@ struct naive_session {
 	int64_t created_us, created_wall_us;
 	int64_t started_wall_us;
 	int64_t ended_us, ended_wall_us;
+	unsigned priority;
+	int waiter; /* while it waits: the number of the waiter */
+	int caller; /* and the peer that waits */
+	int64_t since_us, until_us;
+};
+
+/* A wait that has come to its end, as it is to be told. */
+struct naive_decision {
+	int waiter;
+	int status;
+	uint64_t id;
+	enum dimension quota;
+	int64_t limit;
 };
 
 struct naive_pause {
@@ -70,12 +89,14 @@ struct naive_pool {
 	enum pool_source source;
 	struct naive_pause pause;
 	struct counters counters;
-	uint64_t n_durations;
+	uint32_t capacity; /* slot numbers */
+	int allow;         /* the number of the allow list, 0 none */
+	uint64_t n_durations, n_waits;
 	int64_t durations_us[NAIVE_DURATIONS]; /* the first ones */
 };
 
 struct naive {
-	struct naive_session live[NAIVE_LIVE]; /* in the order of creation */
+	struct naive_session live[NAIVE_LIVE]; /* and waiting, by sequence */
 	size_t n_live;
 	struct naive_session history[NAIVE_HISTORY + 1]; /* in the order of ends */
 	size_t n_history, history_limit;                 /* up to NAIVE_HISTORY */
@@ -84,13 +105,18 @@ struct naive {
 	bool is_draining;
 	int64_t now_us, wall_us;
 	uint64_t next_sequence, next_fence, next_owned;
-	size_t heap_capacity;
+	size_t heap_capacity, wait_capacity;
+	int shown[N_PEERS]; /* of a process that owns sessions: whose comm and unit */
+	uint64_t n_refused; /* Creates, with an error of the interface */
 	struct counters totals, base;
 	uint64_t peak;
 	uint64_t n_durations, sum_durations_us, max_duration_us, max_since_reset_us;
 	size_t n_freed_sessions, n_freed_pools; /* since last set to 0 */
 	uint64_t ended_ids[NAIVE_LIVE];         /* since n_ended was set to 0 */
 	size_t n_ended;
+	struct naive_decision decided[NAIVE_INBOXES][NAIVE_DECIDED]; /* not taken yet, in order */
+	size_t n_decided[NAIVE_INBOXES];
+	uint64_t n_waits, sum_waits_us, max_wait_us, max_wait_since_reset_us;
 };
 
 extern struct naive naive;
@@ -102,8 +128,12 @@ void naive_clock(int64_t now_us, int64_t wall_us);
 struct naive_create {
 	int peer;
 	int pool; /* or NO_POOL: an unknown name */
-	bool is_detached;
+	enum owner_kind kind;
+	int process;        /* peer, of OWNER_PROCESS */
 	int64_t timeout_ms; /* or ABSENT */
+	int64_t wait_us;    /* 0: does not wait; INT64_MAX: for ever */
+	int waiter;
+	unsigned priority;
 	uint64_t id;
 	uint64_t fingerprint;
 	int request;
@@ -112,9 +142,13 @@ struct naive_create {
 	uint32_t units;
 };
 
-/* On success RET is the session. */
-int naive_create(
-	const struct naive_create *want, const struct naive_session **ret, bool *ret_existing);
+struct naive_created {
+	const struct naive_session *session; /* on success; or whose request id it is */
+	bool is_existing, is_waiting, is_process_new;
+	int pool; /* of a refusal, the one explained */
+	enum dimension quota;
+};
+int naive_create(const struct naive_create *want, struct naive_created *ret);
 /* The guess of a retry time, exactly; -1 none, -2 if too many have ended to remember. */
 int64_t naive_retry_us(int pool);
 
@@ -125,17 +159,42 @@ int naive_start(int peer, uint64_t id);
 int naive_renew(int peer, uint64_t id, int64_t timeout_ms);
 int naive_update(int peer, uint64_t id, int metadata);
 int naive_release(int peer, uint64_t id, enum outcome outcome, int result);
-int naive_attach(int peer, uint64_t id, bool detach);
+int naive_attach(int peer, uint64_t id, enum owner_kind kind, int process, bool *ret_process_new);
 int naive_revoke(int peer, uint64_t id, bool force);
 int naive_get(uint64_t id);
 const struct naive_session *naive_find_request(uint32_t uid, int request);
-bool naive_owner_gone(int peer, size_t max);
-size_t naive_expire(size_t max);
+bool naive_owner_gone(enum owner_kind kind, int owner, size_t max);
+/* The one that is due first passes its deadline; or its wait is over. */
+void naive_pass_deadline(void);
+void naive_end_wait(void);
+int64_t naive_next_end_of_wait(void);
+int64_t naive_next_session_deadline(void);
 int64_t naive_next_deadline(void);
 /* By the wall clock; 0 for none. */
 int64_t naive_to_wall(int64_t at_us);
 
-void naive_set_pool(int pool, const struct pool_settings *settings, enum pool_source source);
+/* ---- waiting ---- */
+
+bool naive_waits(const struct naive_session *session);
+uint64_t naive_waiting(int pool); /* NO_POOL: in all */
+/* Who is next in a pool, whether or not there is room; NULL if nobody. */
+const struct naive_session *naive_next(int pool);
+/* Whether pumping would grant or refuse somebody in a pool; and do that. */
+bool naive_can_pump(int pool);
+void naive_pump(int pool);
+/* Nobody is granted, for there is no memory. */
+bool naive_lacks_memory(int pool);
+const struct naive_session *naive_by_waiter(int waiter);
+void naive_abandon(int waiter);
+int naive_cancel(int peer, int request, uint64_t *ret_id, enum session_state *ret_state);
+bool naive_has_quota(int pool);
+uint64_t naive_processes(void);
+/* The first peer of the same process; NO_PEER if it is not known. */
+int naive_process_of(int peer);
+bool naive_allows(int allow, int peer);
+
+void naive_set_pool(
+	int pool, const struct pool_settings *settings, enum pool_source source, int allow);
 void naive_remove_pools(const bool keep[N_POOLS]);
 void naive_set_pause(int pool, int64_t for_us, int reason); /* NO_POOL: all */
 void naive_resume(int pool);
@@ -147,11 +206,22 @@ const struct naive_pause *naive_pause_of(int pool);
 struct naive_session *naive_find_live(uint64_t id);
 int64_t naive_deadline_of(const struct naive_pool *pool, int64_t created_us, int64_t timeout_ms);
 /* -2: refused. */
-int64_t naive_timeout_of(const struct naive_pool *pool, bool is_detached, int64_t asked_ms);
+int64_t naive_timeout_of(const struct naive_pool *pool, enum owner_kind kind, int64_t asked_ms);
 bool naive_is_due(const struct naive_session *session);
 /* SESSION may be NULL: a new one. */
 bool naive_has_room(const struct naive_session *session, int64_t deadline_us);
-void naive_own(struct naive_session *session, int peer);
+void naive_own(struct naive_session *session, enum owner_kind kind, int owner);
+/* The number of the process' owner, which is new if it owns nothing. */
+int naive_adopt(int process, bool *ret_is_new);
+enum dimension naive_quota_exceeded(const struct naive_session *session, bool is_alone);
+int64_t naive_end_of_wait(const struct naive_create *want);
+bool naive_has_room_to_wait(int64_t until_us);
+void naive_refuse_wait(struct naive_session *session, int status);
+void naive_take_over(struct naive_session *session, const struct naive_create *want);
+void naive_grant(struct naive_session *session);
+bool naive_fits(int pool, uint32_t units);
+bool naive_has_memory(const struct naive_session *session);
+bool naive_is_same_process(int a, int b);
 void naive_drop_if_empty(int pool);
 
 /* ---- sums; NO_POOL: over all ---- */

@@ -26,8 +26,9 @@ int64_t naive_deadline_of(const struct naive_pool *pool, int64_t created_us, int
 		after(naive.now_us, timeout_ms), after(created_us, pool->settings.max_duration_ms));
 }
 
-int64_t naive_timeout_of(const struct naive_pool *pool, bool is_detached, int64_t asked_ms)
+int64_t naive_timeout_of(const struct naive_pool *pool, enum owner_kind kind, int64_t asked_ms)
 {
+	bool is_detached = kind == OWNER_DETACHED;
 	int64_t max_ms = pool->settings.max_timeout_ms;
 	int64_t fallback_ms = pool->settings.default_timeout_ms;
 
@@ -55,8 +56,8 @@ bool naive_has_room(const struct naive_session *session, int64_t deadline_us)
 	size_t n_due = 0;
 
 	for (size_t i = 0; i < naive.n_live; i++)
-		n_due += naive_is_due(&naive.live[i]);
-	if (deadline_us == INT64_MAX || (session && naive_is_due(session)))
+		n_due += naive.live[i].deadline_us != INT64_MAX;
+	if (deadline_us == INT64_MAX || (session && session->deadline_us != INT64_MAX))
 		return true;
 	return n_due < naive.heap_capacity;
 }
@@ -83,14 +84,25 @@ int64_t naive_to_wall(int64_t at_us)
 	return wall_us > INT64_MAX ? INT64_MAX : (int64_t)wall_us;
 }
 
-int64_t naive_next_deadline(void)
+static struct naive_session *first_due(void)
 {
-	int64_t next_us = INT64_MAX;
+	struct naive_session *first = NULL;
 
 	for (size_t i = 0; i < naive.n_live; i++)
-		if (!naive.live[i].is_overdue)
-			next_us = least(next_us, naive.live[i].deadline_us);
-	return next_us;
+		if (naive_is_due(&naive.live[i]) &&
+			(!first || naive.live[i].deadline_us < first->deadline_us))
+			first = &naive.live[i];
+	return first;
+}
+
+int64_t naive_next_session_deadline(void)
+{
+	return first_due() ? first_due()->deadline_us : INT64_MAX;
+}
+
+int64_t naive_next_deadline(void)
+{
+	return least(naive_next_session_deadline(), naive_next_end_of_wait());
 }
 
 /* ---- ends ---- */
@@ -110,7 +122,8 @@ static void count_duration(struct naive_pool *pool, int64_t duration_us)
 
 void naive_drop_if_empty(int p)
 {
-	if (!naive.pools[p].is_there || !naive.pools[p].is_removed || naive_active(p))
+	if (!naive.pools[p].is_there || !naive.pools[p].is_removed || naive_active(p) ||
+		naive_waiting(p))
 		return;
 	memset(&naive.pools[p], 0, sizeof(naive.pools[p]));
 	naive.n_freed_pools++;
@@ -145,57 +158,49 @@ static void end_session(struct naive_session *session, enum outcome outcome, int
 	naive_drop_if_empty(ended.pool);
 }
 
-void naive_own(struct naive_session *session, int peer)
+/* Who owns it already goes on as before. */
+void naive_own(struct naive_session *session, enum owner_kind kind, int owner)
 {
-	session->owner = peer;
+	if (session->kind == kind && session->owner == owner)
+		return;
+	session->kind = kind;
+	session->owner = owner;
 	session->owned_since = naive.next_owned++;
 }
 
-static struct naive_session *first_owned(int peer)
+static struct naive_session *first_owned(enum owner_kind kind, int owner)
 {
 	struct naive_session *first = NULL;
 
 	for (size_t i = 0; i < naive.n_live; i++)
-		if (naive.live[i].owner == peer &&
+		if (naive.live[i].kind == kind && naive.live[i].owner == owner &&
 			(!first || naive.live[i].owned_since < first->owned_since))
 			first = &naive.live[i];
 	return first;
 }
 
-bool naive_owner_gone(int peer, size_t max)
+bool naive_owner_gone(enum owner_kind kind, int owner, size_t max)
 {
-	while (max-- && first_owned(peer))
-		end_session(first_owned(peer), OUTCOME_ABANDONED, NO_TEXT);
-	return first_owned(peer);
+	struct naive_session *session;
+
+	while (max-- && (session = first_owned(kind, owner))) {
+		if (naive_waits(session))
+			naive_refuse_wait(session, STATUS_CANCELLED);
+		else
+			end_session(session, OUTCOME_ABANDONED, NO_TEXT);
+	}
+	return first_owned(kind, owner);
 }
 
-static void pass(struct naive_session *session)
+void naive_pass_deadline(void)
 {
+	struct naive_session *session = first_due();
+
 	if (naive.pools[session->pool].settings.on_timeout == ON_TIMEOUT_HOLD &&
-		!session->is_detached)
+		session->kind != OWNER_DETACHED)
 		session->is_overdue = true;
 	else
 		end_session(session, OUTCOME_TIMEOUT, NO_TEXT);
-}
-
-size_t naive_expire(size_t max)
-{
-	size_t n = 0;
-
-	while (n < max) {
-		struct naive_session *first = NULL;
-
-		for (size_t i = 0; i < naive.n_live; i++)
-			if (naive_is_due(&naive.live[i]) &&
-				naive.live[i].deadline_us <= naive.now_us &&
-				(!first || naive.live[i].deadline_us < first->deadline_us))
-				first = &naive.live[i];
-		if (!first)
-			break;
-		pass(first);
-		n++;
-	}
-	return n;
 }
 
 /* ---- operations on one session ---- */
@@ -214,6 +219,13 @@ static int find_for(int peer, uint64_t id, struct naive_session **ret)
 	return 0;
 }
 
+static int find_granted(int peer, uint64_t id, struct naive_session **ret)
+{
+	int status = find_for(peer, id, ret);
+
+	return !status && naive_waits(*ret) ? STATUS_INVALID_STATE : status;
+}
+
 int naive_get(uint64_t id)
 {
 	struct naive_session *session;
@@ -224,7 +236,7 @@ int naive_get(uint64_t id)
 int naive_start(int peer, uint64_t id)
 {
 	struct naive_session *session;
-	int status = find_for(peer, id, &session);
+	int status = find_granted(peer, id, &session);
 
 	if (status)
 		return status;
@@ -241,21 +253,20 @@ int naive_start(int peer, uint64_t id)
 int naive_renew(int peer, uint64_t id, int64_t timeout_ms)
 {
 	struct naive_session *session;
-	int status = find_for(peer, id, &session);
+	int status = find_granted(peer, id, &session);
 
 	if (status)
 		return status;
 	if (timeout_ms == ABSENT)
 		return set_deadline(session, session->timeout_ms);
-	timeout_ms =
-		naive_timeout_of(&naive.pools[session->pool], session->is_detached, timeout_ms);
+	timeout_ms = naive_timeout_of(&naive.pools[session->pool], session->kind, timeout_ms);
 	return timeout_ms == -2 ? STATUS_TIMEOUT_OUT_OF_RANGE : set_deadline(session, timeout_ms);
 }
 
 int naive_update(int peer, uint64_t id, int metadata)
 {
 	struct naive_session *session;
-	int status = find_for(peer, id, &session);
+	int status = find_granted(peer, id, &session);
 
 	if (status)
 		return status;
@@ -268,19 +279,22 @@ int naive_update(int peer, uint64_t id, int metadata)
 int naive_release(int peer, uint64_t id, enum outcome outcome, int result)
 {
 	struct naive_session *session;
-	int status = find_for(peer, id, &session);
+	int status = find_granted(peer, id, &session);
 
 	if (!status)
 		end_session(session, outcome, result);
 	return status;
 }
 
-int naive_attach(int peer, uint64_t id, bool detach)
+int naive_attach(int peer, uint64_t id, enum owner_kind kind, int process, bool *ret_process_new)
 {
 	struct naive_session *session;
-	int status = find_for(peer, id, &session);
+	int status = find_granted(peer, id, &session);
+	bool detach = kind == OWNER_DETACHED;
+	int owner = kind == OWNER_CONNECTION ? peer : NO_PEER;
 	int64_t max_ms;
 
+	*ret_process_new = false;
 	if (status)
 		return status;
 	max_ms = naive.pools[session->pool].settings.max_timeout_ms;
@@ -290,9 +304,13 @@ int naive_attach(int peer, uint64_t id, bool detach)
 		status = set_deadline(session, session->timeout_ms);
 	if (status)
 		return status;
-	session->is_detached = detach;
-	naive_own(session, detach ? NO_PEER : peer);
-	if (!detach || naive_peers[peer].uid == naive_peers[session->creator].uid)
+	if (kind == OWNER_PROCESS)
+		owner = naive_adopt(process, ret_process_new);
+	naive_own(session, kind, owner);
+	session->last = peer;
+	if (kind == OWNER_PROCESS)
+		session->process = naive.shown[owner];
+	else if (!detach || naive_peers[peer].uid == naive_peers[session->creator].uid)
 		session->process = peer;
 	return 0;
 }
@@ -304,7 +322,9 @@ int naive_revoke(int peer, uint64_t id, bool force)
 
 	if (status)
 		return status;
-	if (force)
+	if (naive_waits(session))
+		naive_refuse_wait(session, STATUS_CANCELLED);
+	else if (force)
 		end_session(session, OUTCOME_REVOKED, NO_TEXT);
 	else
 		session->is_revoking = true;

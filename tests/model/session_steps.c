@@ -33,7 +33,8 @@ void run_start(void)
 	int64_t expires_wall_us = 0;
 	int status = naive_start(peer, ref.id);
 
-	EXPECT(table_start(model.table, &ref, model_now(), &expires_wall_us), status);
+	EXPECT(table_start(model.table, &ref, model_now(), &expires_wall_us, &model.change),
+		status);
 	compare_ref(status, &ref);
 	if (!status)
 		EXPECT(expires_wall_us, naive_to_wall(naive_find(ref.id)->deadline_us));
@@ -47,7 +48,9 @@ void run_renew(void)
 	int64_t expires_wall_us = 0;
 	int status = naive_renew(peer, ref.id, timeout_ms);
 
-	EXPECT(table_renew(model.table, &ref, timeout_ms, model_now(), &expires_wall_us), status);
+	EXPECT(table_renew(
+		       model.table, &ref, timeout_ms, model_now(), &expires_wall_us, &model.change),
+		status);
 	compare_ref(status, &ref);
 	if (!status)
 		EXPECT(expires_wall_us, naive_to_wall(naive_find(ref.id)->deadline_us));
@@ -63,7 +66,7 @@ void run_update(void)
 	uint32_t limit = 0;
 	int status = naive_update(peer, ref.id, number);
 
-	EXPECT(table_update(model.table, &ref, text, &limit, &model.change), status);
+	EXPECT(table_update(model.table, &ref, text, model_now(), &limit, &model.change), status);
 	if (status == STATUS_METADATA_TOO_LARGE)
 		EXPECT(limit, naive.pools[naive_find(ref.id)->pool].settings.max_metadata_bytes);
 	text_unref(text);
@@ -90,18 +93,36 @@ void run_release(void)
 	text_unref(result);
 }
 
+static enum owner_kind draw_kind(void)
+{
+	return chance(30) ? OWNER_DETACHED : chance(40) ? OWNER_PROCESS : OWNER_CONNECTION;
+}
+
+static int draw_process(int peer)
+{
+	int process = chance(70) ? peer : draw_peer();
+
+	return naive_process_of(process) == NO_PEER ? 0 : process;
+}
+
 void run_attach(void)
 {
 	int peer;
 	struct session_ref ref = refer(&peer);
-	bool detach = chance(30);
+	enum owner_kind kind = draw_kind();
+	int q = draw_process(peer);
+	struct process *process = kind == OWNER_PROCESS ? make_process(q) : NULL;
 	struct session_view view;
-	int status = naive_attach(peer, ref.id, detach);
+	bool is_new, expected_new;
+	int status = naive_attach(peer, ref.id, kind, q, &expected_new);
 
-	EXPECT(table_attach(model.table, &ref, detach ? OWNER_DETACHED : OWNER_CONNECTION,
-		       model_now(), &view, &model.change),
+	EXPECT(table_attach(model.table, &ref, kind, process, model_now(), &view, &is_new,
+		       &model.change),
 		status);
 	compare_ref(status, &ref);
+	EXPECT(is_new, expected_new);
+	if (is_new)
+		model.processes[naive_process_of(q)] = process;
 	if (status)
 		return;
 	compare_view(&view, naive_find(ref.id), peer);
@@ -113,10 +134,12 @@ void run_revoke(void)
 	int peer;
 	struct session_ref ref = refer(&peer);
 	bool force = chance(50);
+	struct text *reason = make_text(draw_text());
 	int status = naive_revoke(peer, ref.id, force);
 
-	EXPECT(table_revoke(model.table, &ref, force, model_now(), &model.change), status);
+	EXPECT(table_revoke(model.table, &ref, force, reason, model_now(), &model.change), status);
 	compare_ref(status, &ref);
+	text_unref(reason);
 }
 
 void run_get(void)
@@ -148,25 +171,4 @@ void run_find_request(void)
 	EXPECT(table_find_request(model.table, uid, request_id, strlen(request_id), &id),
 		expected ? 0 : STATUS_NO_SUCH_SESSION);
 	EXPECT(id, expected ? expected->id : 0);
-}
-
-/* ---- ends ---- */
-
-void run_owner_gone(void)
-{
-	int peer = draw_peer();
-	size_t max = chance(70) ? 1000 : draw(4);
-	bool is_more = naive_owner_gone(peer, max);
-
-	EXPECT(table_owner_gone(model.table, &model.owners[peer], model_now(), max, &model.change),
-		is_more);
-	EXPECT(!list_is_empty(&model.owners[peer].sessions), is_more);
-}
-
-void run_expire(void)
-{
-	size_t max = chance(70) ? 1000 : draw(4);
-	size_t n = naive_expire(max);
-
-	EXPECT(table_expire(model.table, model_now(), max, &model.change), n);
 }

@@ -5,17 +5,48 @@
 
 /* ---- pools ---- */
 
+static void draw_waiting(struct pool_settings *settings)
+{
+	settings->max_waiters = (uint32_t)draw(chance(90) ? 20 : 4);
+	settings->per_uid_waiters = chance(70) ? POOL_NO_QUOTA : (int64_t)draw(6);
+	for (int i = 0; i < DIMENSIONS; i++)
+		settings->quotas[i] = chance(75) ? POOL_NO_QUOTA : (int64_t)draw(6);
+	settings->fair_by = draw(4);
+	settings->age_step_ms = chance(30) ? 0 : (int64_t)draw(chance(50) ? 4 : 40);
+	settings->starve_after_ms = chance(30) ? -1 : (int64_t)draw(chance(50) ? 4 : 60);
+	settings->enforce = !chance(15);
+}
+
 static struct pool_settings draw_settings(void)
 {
-	struct pool_settings settings;
+	struct pool_settings settings = {0};
 
-	settings.limit = 1 + (uint32_t)draw(chance(80) ? 16 : 140) + (model.is_crowded ? 100 : 0);
+	settings.limit = 1 + (uint32_t)draw(chance(80) ? 8 : 140) + (model.is_crowded ? 100 : 0);
 	settings.max_metadata_bytes = 10 + (uint32_t)draw(30);
 	settings.default_timeout_ms = chance(60) ? -1 : 1 + (int64_t)draw(30);
-	settings.max_timeout_ms = chance(60) ? -1 : 5 + (int64_t)draw(30);
+	settings.max_timeout_ms = chance(70) ? -1 : 5 + (int64_t)draw(300);
 	settings.max_duration_ms = chance(70) ? -1 : 5 + (int64_t)draw(100);
 	settings.on_timeout = chance(60) ? ON_TIMEOUT_RELEASE : ON_TIMEOUT_HOLD;
+	draw_waiting(&settings);
 	return settings;
+}
+
+/* As naive_allows() has them. */
+static struct allow_list *make_allow(int number)
+{
+	static const struct allowed lists[][2] = {
+		{{.id = 1000}},
+		{{.is_group = true, .id = 5000}, {.id = 1001}},
+		{{.is_group = true, .id = 1000}},
+	};
+	size_t count = number == 2 ? 2 : 1;
+	struct allow_list *list = number ? allow_list_new(count) : NULL;
+
+	for (size_t i = 0; list && i < count; i++) {
+		list->entries[i] = lists[number - 1][i];
+		list->entries[i].name = text_new("name", 4);
+	}
+	return list;
 }
 
 static struct pool *make_pool(int p, const struct pool_settings *settings, enum pool_source source)
@@ -28,9 +59,12 @@ void run_set_pool(void)
 	int p = (int)draw(N_POOLS);
 	struct pool_settings settings = draw_settings();
 	enum pool_source source = chance(50) ? POOL_FILE : POOL_RUNTIME;
+	int allow = chance(85) ? 0 : 1 + (int)draw(3);
 
-	naive_set_pool(p, &settings, source);
-	table_set_pool(model.table, make_pool(p, &settings, source), &model.change);
+	naive_set_pool(p, &settings, source, allow);
+	settings.allow = make_allow(allow);
+	table_set_pool(model.table, make_pool(p, &settings, source), model_now(), &model.change);
+	allow_list_unref(settings.allow);
 }
 
 void run_remove_pools(void)
@@ -40,7 +74,7 @@ void run_remove_pools(void)
 	size_t n = 0;
 
 	for (int p = N_POOLS; p-- > 0;) {
-		is_kept[p] = chance(70);
+		is_kept[p] = chance(80);
 		if (is_kept[p])
 			keep[n++] = naive_pool_names[p];
 	}
@@ -48,7 +82,7 @@ void run_remove_pools(void)
 	/* The default's spare pool goes either way; naive counts it where it replaces settings. */
 	naive_remove_pools(is_kept);
 	table_remove_pools(model.table, keep, n, make_pool(2, &pool_settings_builtin, POOL_BUILTIN),
-		&model.change);
+		model_now(), &model.change);
 }
 
 void run_pause(void)
@@ -76,13 +110,15 @@ void run_resume(void)
 
 	if (is_there)
 		naive_resume(p);
-	EXPECT(table_resume(model.table, name, name ? strlen(name) : 0, &model.change),
+	EXPECT(table_resume(model.table, name, name ? strlen(name) : 0, model_now(), &model.change),
 		is_there ? 0 : STATUS_NO_SUCH_POOL);
 }
 
 void run_drain(void)
 {
-	table_drain(model.table);
+	if (chance(50))
+		return;
+	table_drain(model.table, model_now(), &model.change);
 	naive.is_draining = true;
 }
 
@@ -113,7 +149,7 @@ static struct list_filter draw_filter(char label[16], int *ret_label)
 	filter.pool = chance(70) ? NULL : naive_pool_names[draw(N_POOLS)];
 	filter.uid = chance(70) ? -1 : (int64_t)naive_peers[draw_peer()].uid;
 	filter.pid = chance(80) ? -1 : naive_peers[draw_peer()].pid;
-	filter.state = chance(70) ? -1 : (int)draw(2);
+	filter.state = chance(70) ? -1 : (int)draw(3);
 	filter.only_visible = chance(20);
 	*ret_label = chance(70) ? NO_TEXT : (int)draw(3);
 	filter.pool_length = filter.pool ? strlen(filter.pool) : 0;
@@ -141,6 +177,7 @@ static bool naive_matches(
 	return !filter->only_visible || naive_may_act(session, peer);
 }
 
+/* However far the page looked: what matches up to there, and no more rows than allowed. */
 void run_page(void)
 {
 	struct session_view views[10];
@@ -150,24 +187,26 @@ void run_page(void)
 	int peer = draw_peer();
 	uint64_t after = draw(naive.next_sequence) * (uint64_t)chance(70);
 	size_t scan = 1 + draw(60), max = 1 + draw(10);
-	uint64_t ret_after = UINT64_MAX, last = after;
+	uint64_t last = UINT64_MAX;
 	size_t n = table_page(model.table, &model.owners[peer], &filter, after, scan, model_now(),
-		views, max, &ret_after);
-	size_t found = 0, i = 0;
+		views, max, &last);
+	size_t found = 0, looked = 0;
 
-	for (; i < naive.n_live && scan && found < max; i++) {
-		if (naive.live[i].sequence <= after)
+	for (size_t i = 0; i < naive.n_live; i++) {
+		const struct naive_session *session = &naive.live[i];
+
+		if (session->sequence <= after || (last && session->sequence > last))
 			continue;
-		scan--;
-		last = naive.live[i].sequence;
-		if (!naive_matches(&naive.live[i], &filter, number, peer))
+		looked++;
+		if (!naive_matches(session, &filter, number, peer))
 			continue;
 		EXPECT(found < n, true);
-		compare_view(&views[found], &naive.live[i], peer);
-		hold_view(&views[found++], &naive.live[i]);
+		compare_view(&views[found], session, peer);
+		hold_view(&views[found++], session);
 	}
 	EXPECT(n, found);
-	EXPECT(ret_after, i < naive.n_live ? last : 0);
+	EXPECT(n <= max && looked <= scan, true);
+	EXPECT(last > 0 && looked == 0, false);
 }
 
 void run_history(void)
@@ -198,7 +237,7 @@ void run_audit(void)
 		fail(__FILE__, __LINE__, "the audit has an end", 0, 1);
 	if (!is_last || chance(30))
 		return;
-	EXPECT(model.audits[i].active, naive.n_live);
+	EXPECT(model.audits[i].active, naive_active(NO_POOL));
 	table_audit_end(&model.audits[i]);
 	model.is_auditing[i] = false;
 }

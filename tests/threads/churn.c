@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* churn USHERD [TOTAL]: TOTAL (1000000) creates and their ends by 8 client threads on a broker of 4
  * loops. Most sessions are released; some pass their deadline, some are abandoned by a close, some
- * are read back and their metadata compared. In the end the counts must be exact.
+ * are read back and their metadata compared. Meanwhile others wait for the slots of a small pool
+ * (waiters.c) and watch what happens (watcher.c). In the end the counts must be exact.
  *
  * Calls go in batches, written at once and their replies read in order, so that the broker is busy
  * on all loops; the clients know just enough of the replies to check them. */
+#include "tests/threads/churn.h"
+
 #include "client/usher.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CLIENTS  8
@@ -27,22 +26,10 @@
 #define ID_SIZE  21
 #define ROOM     (64 << 10)
 #define PATIENCE 60
+#define PER_WAIT 1000 /* creates for each turn of a waiter */
 
-static char directory[] = "/tmp/usher-test.XXXXXX";
-static char path[64];
-static char config_path[64];
-static atomic_long n_released, n_left, n_compared;
-
-static void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, "\n");
-	exit(1);
-}
+struct seen seen;
+static atomic_long n_compared;
 
 /* ---- a client ---- */
 
@@ -55,18 +42,6 @@ struct client {
 	char out[ROOM];
 	size_t out_length;
 };
-
-static int connect_to_broker(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	strcpy(address.sun_path, path);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
 
 static void __attribute__((format(printf, 2, 3))) say(struct client *c, const char *format, ...)
 {
@@ -149,6 +124,7 @@ static void create_batch(struct client *c, struct batch *b)
 		hear(c, reply);
 		take_id(reply, b->ids[i]);
 	}
+	atomic_fetch_add(&seen.created, BATCH);
 }
 
 static void compare_batch(struct client *c, const struct batch *b)
@@ -183,7 +159,7 @@ static void release_batch(struct client *c, const struct batch *b)
 		hear(c, reply);
 		expect_member(reply, "duration_ms");
 	}
-	atomic_fetch_add(&n_released, BATCH);
+	atomic_fetch_add(&seen.released, BATCH);
 }
 
 /* Deadlines and the end of the owner end what is not released. */
@@ -199,7 +175,7 @@ static void leave_batch(struct client *c, const struct batch *b, bool by_deadlin
 	flush(c);
 	for (int i = 0; by_deadline && i < BATCH; i++)
 		hear(c, reply);
-	atomic_fetch_add(&n_left, BATCH);
+	atomic_fetch_add(&seen.left, BATCH);
 	if (by_deadline)
 		return;
 	close(c->fd);
@@ -228,101 +204,92 @@ static void *run_client(void *data)
 	return NULL;
 }
 
-/* ---- the broker ---- */
+/* ---- what must be true in the end ---- */
 
-static pid_t start_broker(const char *usherd)
+static void expect(const char *what, int64_t have, int64_t want, const char *metrics)
 {
-	FILE *config;
-	pid_t pid;
+	if (have != want)
+		fail("%s: %" PRId64 ", not %" PRId64 ": %s", what, have, want, metrics);
+}
 
-	if (!mkdtemp(directory))
-		fail("mkdtemp: %s", strerror(errno));
-	snprintf(path, sizeof(path), "%s/s", directory);
-	snprintf(config_path, sizeof(config_path), "%s/usherd.conf", directory);
-	config = fopen(config_path, "w");
-	fprintf(config, "[pool default]\nlimit = 2000\n[broker]\nlog_level = warning\n");
-	fclose(config);
-	pid = fork();
-	if (pid == 0) {
-		execl(usherd, usherd, "--workers", "4", "--socket", path, "--config", config_path,
-			NULL);
-		_exit(127);
-	}
-	for (int i = 0; i < PATIENCE * 100; i++) {
-		int fd = connect_to_broker();
+static void get_metrics(struct usher *u, const char *parameters, char **ret)
+{
+	if (usher_call(u, "io.usher.Broker.GetMetrics", parameters, ret) < 0)
+		fail("GetMetrics: %s", usher_last_error(u)->message);
+}
 
-		if (fd >= 0) {
-			close(fd);
-			return pid;
-		}
+/* The sessions left to their deadlines and owners end soon. */
+static void get_final_metrics(struct usher *u, char **ret)
+{
+	get_metrics(u, NULL, ret);
+	for (int i = 0; metric(*ret, "active_sessions") > 0 && i < PATIENCE * 100; i++) {
+		free(*ret);
 		usleep(10000);
+		get_metrics(u, NULL, ret);
 	}
-	kill(pid, SIGKILL);
-	fail("the broker did not get ready");
 }
 
-static void stop_broker(pid_t pid)
+static void check_sessions(const char *m)
 {
-	char lock[80];
-	int status;
+	int64_t released = metric(m, "lifetime_total_completed") +
+			   metric(m, "lifetime_total_error") +
+			   metric(m, "lifetime_total_cancelled");
+	int64_t left = metric(m, "lifetime_total_timeout") + metric(m, "lifetime_total_abandoned");
 
-	kill(pid, SIGTERM);
-	if (waitpid(pid, &status, 0) != pid || status != 0)
-		fail("the broker ended with status %#x", status);
-	snprintf(lock, sizeof(lock), "%s.lock", path);
-	unlink(lock);
-	unlink(config_path);
-	rmdir(directory);
-}
-
-static int64_t metric(const char *metrics, const char *name)
-{
-	char key[64];
-	const char *at;
-
-	snprintf(key, sizeof(key), "\"%s\":", name);
-	at = strstr(metrics, key);
-	if (!at)
-		fail("no %s in %s", name, metrics);
-	return strtoll(at + strlen(key), NULL, 10);
-}
-
-/* The sessions left to their deadlines and owners end soon; then everything must add up. */
-static void check_counts(long total)
-{
-	struct usher_open_options options = {.size = sizeof(options), .socket = path};
-	struct usher *u;
-	char *reply;
-	int64_t ended;
-
-	if (usher_open(&options, &u) < 0)
-		fail("usher_open");
-	for (int i = 0;; i++) {
-		if (usher_call(u, "io.usher.Broker.GetMetrics", NULL, &reply) < 0)
-			fail("GetMetrics: %s", usher_last_error(u)->message);
-		if (metric(reply, "active_sessions") == 0 || i == PATIENCE * 100)
-			break;
-		free(reply);
-		usleep(10000);
-	}
-	ended = metric(reply, "lifetime_total_completed") + metric(reply, "lifetime_total_error") +
-		metric(reply, "lifetime_total_cancelled");
 	printf("created %" PRId64 ", released %" PRId64 ", timeout %" PRId64 ", abandoned %" PRId64
 	       ", metadata compared %ld\n",
-		metric(reply, "lifetime_total_created"), ended,
-		metric(reply, "lifetime_total_timeout"), metric(reply, "lifetime_total_abandoned"),
-		atomic_load(&n_compared));
+		metric(m, "lifetime_total_created"), released, metric(m, "lifetime_total_timeout"),
+		metric(m, "lifetime_total_abandoned"), atomic_load(&n_compared));
 	printf("lock: %" PRId64 " acquisitions, %" PRId64 " contended\n",
-		metric(reply, "lock_acquisitions"), metric(reply, "lock_contended"));
-	if (metric(reply, "lifetime_total_created") != total || ended != n_released ||
-		metric(reply, "lifetime_total_timeout") +
-				metric(reply, "lifetime_total_abandoned") !=
-			n_left ||
-		metric(reply, "active_sessions") != 0 ||
-		metric(reply, "current_metadata_bytes") != 0 ||
-		metric(reply, "metadata_bytes_drift") != 0)
-		fail("the counts are wrong: %ld created, %ld released, %ld left: %s", total,
-			atomic_load(&n_released), atomic_load(&n_left), reply);
+		metric(m, "lock_acquisitions"), metric(m, "lock_contended"));
+	expect("created", metric(m, "lifetime_total_created"), seen.created, m);
+	expect("released", released, seen.released, m);
+	expect("timeout and abandoned", left, seen.left, m);
+	expect("revoked", metric(m, "lifetime_total_revoked"), 0, m);
+	expect("active", metric(m, "active_sessions"), 0, m);
+	expect("waiting", metric(m, "waiting_sessions"), 0, m);
+	expect("used units", metric(m, "used_units"), 0, m);
+	expect("metadata bytes", metric(m, "current_metadata_bytes"), 0, m);
+	expect("drift", metric(m, "metadata_bytes_drift"), 0, m);
+}
+
+/* M are the totals of the small pool: each wait has come to one end, and the one that was told. */
+static void check_waits(const char *m, const struct watched *watched)
+{
+	int64_t granted = metric(strstr(m, "\"queue_wait\":"), "count");
+	int64_t timed_out = metric(m, "rejected_wait_timeout");
+	int64_t cancelled = metric(m, "wait_cancelled");
+
+	printf("queued %" PRId64 ": granted %" PRId64 ", timed out %" PRId64 ", cancelled %" PRId64
+	       "; Monitor called %ld times\n",
+		metric(m, "queued"), granted, timed_out, cancelled, watched->n_opened);
+	expect("queued", metric(m, "queued"), granted + timed_out + cancelled, m);
+	expect("created", metric(m, "created"), seen.small_created, m);
+	expect("timed out", timed_out, seen.timed_out, m);
+	expect("cancelled", cancelled, seen.cancelled, m);
+	if (watched->n_opened > 1) /* events were missed in between */
+		return;
+	expect("watched queued", watched->queued, metric(m, "queued"), m);
+	expect("watched granted", watched->granted, granted, m);
+	expect("watched created", watched->created + watched->granted, seen.small_created, m);
+	expect("watched refused", watched->refused, timed_out + cancelled, m);
+	expect("watched ended", watched->ended, seen.small_created, m);
+}
+
+static void check_all(const struct watched *watched)
+{
+	struct usher *u = open_broker();
+	char *reply, *totals;
+
+	get_final_metrics(u, &reply);
+	check_sessions(reply);
+	free(reply);
+	get_metrics(u, "{\"pool\":\"" SMALL_POOL "\"}", &reply);
+	totals = strstr(reply, "\"pools\":");
+	totals = totals ? strstr(totals, "\"totals\":") : NULL;
+	if (!totals)
+		fail("no totals of a pool in %s", reply);
+	check_waits(totals, watched);
 	free(reply);
 	if (usher_call(u, "io.usher.Broker.Verify", NULL, &reply) < 0 ||
 		!strstr(reply, "\"ok\":true"))
@@ -331,17 +298,10 @@ static void check_counts(long total)
 	usher_close(u);
 }
 
-int main(int argc, char **argv)
-{
-	static struct client clients[CLIENTS];
-	long total = argc > 2 ? atol(argv[2]) : 1000000;
-	long each = total / CLIENTS / BATCH * BATCH;
-	pthread_t threads[CLIENTS];
-	pid_t pid;
+/* ---- */
 
-	if (argc < 2 || each <= 0)
-		fail("usage: churn USHERD [TOTAL]");
-	pid = start_broker(argv[1]);
+static void start_clients(struct client *clients, pthread_t *threads, long each)
+{
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i].seed = (unsigned)(i + 1);
 		clients[i].total = each;
@@ -349,9 +309,28 @@ int main(int argc, char **argv)
 		if (clients[i].fd < 0 || pthread_create(&threads[i], NULL, run_client, &clients[i]))
 			fail("client %d: %s", i, strerror(errno));
 	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct client clients[CLIENTS];
+	long total = argc > 2 ? atol(argv[2]) : 1000000;
+	pthread_t threads[CLIENTS];
+	struct watched watched;
+	pid_t pid;
+
+	if (argc < 2 || total < CLIENTS * BATCH)
+		fail("usage: churn USHERD [TOTAL, at least %d]", CLIENTS * BATCH);
+	breed_owners();
+	pid = start_broker(argv[1]);
+	start_watchers();
+	start_waiters(total / PER_WAIT);
+	start_clients(clients, threads, total / CLIENTS / BATCH * BATCH);
 	for (int i = 0; i < CLIENTS; i++)
 		pthread_join(threads[i], NULL);
-	check_counts(each * CLIENTS);
+	join_waiters();
+	join_watchers(&watched);
+	check_all(&watched);
 	stop_broker(pid);
 	return 0;
 }

@@ -13,6 +13,7 @@ static const char *const kinds[] = {
 	[FIELD_FLOAT] = "float",
 	[FIELD_STRING] = "string",
 	[FIELD_OBJECT] = "object",
+	[FIELD_OPT_BOOL] = "bool",
 	[FIELD_ENUM] = "enum",
 	[FIELD_NUMBERS] = "numbers",
 	[FIELD_STRUCT] = "struct",

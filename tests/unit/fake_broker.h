@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* A broker for tests of the library: a thread that serves one connection after the other as the
- * test's function says, on a socket in a directory of its own.
+ * test's function says, or a thread for each, on a socket in a directory of its own.
  */
 #ifndef USHER_TESTS_FAKE_BROKER_H
 #define USHER_TESTS_FAKE_BROKER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "client/usher.h"
+
+#define FAKE_CONNECTIONS 64 /* of a parallel one, at most */
+#define FAKE_TEXT_MAX    65536
 
 struct fake_broker;
 
@@ -29,9 +34,18 @@ struct fake_broker {
 	pthread_mutex_t lock;
 	char last_call[65536]; /* under lock; the serving thread, which alone writes, reads freely
 				*/
+	char log[262144];      /* under lock: all calls, one a line */
+	sem_t go;              /* for the test to let the serving function go on */
+	bool is_parallel;
+	pthread_t threads[FAKE_CONNECTIONS];
+	int fds[FAKE_CONNECTIONS];
+	atomic_int open;
 };
 
 void fake_broker_start(struct fake_broker *broker, fake_serve *serve, const void *data);
+
+/* The same with a thread for each connection; SERVE reads by fake_read_text() only. */
+void fake_broker_start_parallel(struct fake_broker *broker, fake_serve *serve, const void *data);
 void fake_broker_stop(struct fake_broker *broker);
 
 /* A handle for it. */
@@ -39,6 +53,13 @@ struct usher *fake_broker_open(const struct fake_broker *broker, int64_t call_ti
 
 /* The next call into last_call; 0 at the end of input. */
 int fake_read_call(struct fake_broker *broker, int fd);
+
+/* The next call into TEXT, FAKE_TEXT_MAX bytes; 0 at the end of input. */
+int fake_read_text(struct fake_broker *broker, int fd, char *text);
+
+/* How many calls with NEEDLE in them came; wait, for seconds, until at least COUNT did. */
+int fake_count(struct fake_broker *broker, const char *needle);
+bool fake_await(struct fake_broker *broker, const char *needle, int count);
 
 /* The last call, for the test's thread; good until it asks again. */
 const char *fake_last_call(struct fake_broker *broker);
@@ -49,6 +70,34 @@ void fake_send(int fd, const void *bytes, size_t length);
 
 /* Answer every call by the text DATA. */
 fake_serve fake_serve_text;
+
+/* What to do about calls with NEEDLE in them, of which the first that fits counts: send the
+ * replies, and do what begins with '@'. A table ends with an empty row. */
+struct fake_step {
+	const char *needle;
+	const char *replies[6];
+};
+
+#define FAKE_WAIT  "@wait"  /* until the test posts broker.go */
+#define FAKE_CLOSE "@close" /* the connection */
+
+/* Answer every call as the table DATA says; what is not in it gets {}. */
+fake_serve fake_serve_steps;
+
+/* Poll and dispatch until *COUNT is UNTIL; fails the test after 5 s. */
+void fake_pump(struct usher *u, const int *count, int until);
+
+/* The same for MS milliseconds, whatever happens. */
+void fake_pump_for(struct usher *u, int ms);
+
+#define FAKE_QUEUED(position, waiting)                                                             \
+	"{\"parameters\":{\"queued\":{\"position\":" #position ",\"waiting\":" #waiting            \
+	"}},\"continues\":true}"
+
+#define FAKE_ERROR(name, parameters)                                                               \
+	"{\"error\":\"io.usher.Broker." name "\",\"parameters\":{" parameters "}}"
+
+#define FAKE_SESSION_ID "session_0123456789ab"
 
 #define FAKE_SESSION_REPLY                                                                         \
 	"{\"parameters\":{\"session_id\":\"session_0123456789ab\",\"request_id\":\"req_1\","       \

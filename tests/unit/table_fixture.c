@@ -10,7 +10,8 @@ struct table_time now;
 struct table_change change;
 size_t n_freed_sessions;
 size_t n_freed_pools;
-struct owner alice, alice_again, alice_other, bob, nobody, nobody_else, foreign, root;
+struct owner alice, alice_again, alice_other, bob, carol, nobody, nobody_else, foreign, root;
+uint64_t rung;
 struct create_result created;
 struct session_ref ref;
 int64_t expires_wall_us;
@@ -24,12 +25,15 @@ static uint64_t next_id;
 
 static void init_owner(struct owner *owner, uint32_t uid, int32_t pid, const char *comm)
 {
+	struct text *unit = text_new(comm, strlen(comm));
+
 	owner_init(owner);
 	owner->peer.uid = uid;
+	owner->peer.gid = uid;
 	owner->peer.pid = pid;
 	owner->peer.is_admin = uid == 0;
-	snprintf(owner->peer.comm, sizeof(owner->peer.comm), "%s", comm);
-	owner->peer.systemd_unit = text_new(comm, strlen(comm));
+	owner->peer.identity = identity_new(pid, pid ? (uint64_t)pid * 10 : 0, comm, unit);
+	text_unref(unit);
 }
 
 static void new_table(uint32_t history_limit)
@@ -49,10 +53,12 @@ void fixture_setup(void)
 	init_owner(&alice_again, 1000, 100, "again");
 	init_owner(&alice_other, 1000, 101, "other");
 	init_owner(&bob, 1001, 200, "bob");
+	init_owner(&carol, 1002, 201, "carol");
 	init_owner(&nobody, SESSION_OVERFLOW_UID, 300, "nobody");
 	init_owner(&nobody_else, SESSION_OVERFLOW_UID, 301, "else");
-	init_owner(&foreign, 1000, SESSION_PID_UNKNOWN, "foreign");
+	init_owner(&foreign, 1000, IDENTITY_PID_UNKNOWN, "foreign");
 	init_owner(&root, 0, 1, "root");
+	inbox_init(&inbox, INBOX_INDEX);
 	table_change_init(&change);
 	new_table(HISTORY);
 }
@@ -62,18 +68,21 @@ static void free_views(void)
 	session_view_deinit(&created.session);
 	create_refusal_deinit(&created.refusal);
 	session_view_deinit(&last_view);
+	session_view_deinit(&granted);
 	pool_view_deinit(&last_pool_view);
 }
 
 void fixture_teardown(void)
 {
-	struct owner *owners[] = {
-		&alice, &alice_again, &alice_other, &bob, &nobody, &nobody_else, &foreign, &root};
+	struct owner *owners[] = {&alice, &alice_again, &alice_other, &bob, &carol, &nobody,
+		&nobody_else, &foreign, &root};
 
 	free_views();
+	free_processes();
 	table_free(table);
+	free_waiters();
 	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
-		text_unref(owners[i]->peer.systemd_unit);
+		peer_deinit(&owners[i]->peer);
 }
 
 void fixture_without_history(void)
@@ -88,34 +97,51 @@ void advance_ms(int64_t ms)
 	now.wall_us += ms * 1000;
 }
 
-static void give_wanted(void)
+void give_wanted(void)
 {
 	struct table_wants wants;
 	struct table_supply supply;
 
 	if (!table_wants(table, &wants))
 		return;
-	supply.id_buckets = wants.id_buckets ? calloc(wants.id_buckets, sizeof(void *)) : NULL;
-	supply.request_buckets =
-		wants.request_buckets ? calloc(wants.request_buckets, sizeof(void *)) : NULL;
-	supply.deadlines = wants.deadlines ? calloc(wants.deadlines, sizeof(void *)) : NULL;
+	table_supply_init(&supply, &wants);
 	table_give(table, &wants, &supply);
-	free(supply.id_buckets);
-	free(supply.request_buckets);
-	free(supply.deadlines);
+	table_supply_deinit(&supply);
 }
 
-int64_t operate(int64_t result)
+/* As the daemon: what waits for memory is tried again once there is some. */
+static void pump_dry(void)
 {
-	const char *broken = table_check(table);
+	for (int i = 0; i < 10000 && table_pump(table, now, 1, &change); i++)
+		give_wanted();
+	ck_assert(!table_pump(table, now, 1, &change));
+}
 
-	ck_assert_msg(!broken, "%s", broken);
+static void count_freed(void)
+{
 	n_freed_sessions = 0;
 	n_freed_pools = 0;
 	for (struct session *s = change.sessions; s; s = s->next_freed)
 		n_freed_sessions++;
 	for (struct pool *p = change.pools; p; p = p->next_freed)
 		n_freed_pools++;
+	rung = change.ring;
+	change.ring = 0;
+}
+
+void check_invariants(void)
+{
+	const char *broken = table_check(table);
+
+	ck_assert_msg(!broken, "%s", broken);
+}
+
+int64_t operate(int64_t result)
+{
+	pump_dry();
+	check_invariants();
+	count_freed();
+	take_idle_processes();
 	table_change_deinit(&change);
 	give_wanted();
 	return result;
@@ -131,11 +157,12 @@ static struct text *text_or_null(const char *string)
 static struct session *make_session(const struct wish *wish)
 {
 	struct text *metadata = text_or_null(wish->metadata);
+	struct text *label = text_or_null(wish->label);
 	struct session_params params = {
 		.id = wish->id ? wish->id : next_id,
 		.fingerprint = wish->fingerprint,
-		.label = wish->label,
-		.label_length = wish->label ? strlen(wish->label) : 0,
+		.priority = wish->priority,
+		.label = label,
 		.units = wish->units ? wish->units : 1,
 		.metadata = metadata,
 	};
@@ -147,6 +174,7 @@ static struct session *make_session(const struct wish *wish)
 	params.request_id_length = strlen(params.request_id);
 	fresh = session_new(&params);
 	text_unref(metadata);
+	text_unref(label);
 	return fresh;
 }
 
@@ -157,13 +185,22 @@ static int64_t wished_timeout(const struct wish *wish)
 	return wish->timeout_ms == TIMEOUT_ZERO ? 0 : wish->timeout_ms;
 }
 
+static int64_t wished_wait(const struct wish *wish)
+{
+	return wish->wait_ms < 0 ? WAIT_FOR_EVER : wish->wait_ms * 1000;
+}
+
 int create(const struct wish *wish)
 {
 	struct create_request request = {
 		.pool = wish->pool ? wish->pool : POOL_DEFAULT_NAME,
 		.caller = wish->owner ? wish->owner : &alice,
-		.owner_kind = wish->kind,
+		.owner_kind = wish->process ? OWNER_PROCESS : wish->kind,
+		.process = wish->process ? make_process(wish->process) : NULL,
 		.timeout_ms = wished_timeout(wish),
+		.wait_us = wished_wait(wish),
+		.waiter = wish->wait_ms ? make_waiter() : NULL,
+		.inbox = &inbox,
 		.fresh = make_session(wish),
 	};
 	int status;
@@ -172,8 +209,11 @@ int create(const struct wish *wish)
 	session_view_deinit(&created.session);
 	create_refusal_deinit(&created.refusal);
 	status = table_create(table, &request, now, &created, &change);
-	if (status == -EEXIST || status == -ENOBUFS)
+	if (status == -EEXIST || status == -ENOBUFS) {
 		session_unref(request.fresh);
+		if (request.process)
+			change_process_back(request.process);
+	}
 	return (int)operate(status);
 }
 
@@ -193,20 +233,20 @@ static struct session_ref *refer(struct owner *caller, uint64_t id)
 
 int start(struct owner *caller, uint64_t id)
 {
-	return (int)operate(table_start(table, refer(caller, id), now, &expires_wall_us));
+	return (int)operate(table_start(table, refer(caller, id), now, &expires_wall_us, &change));
 }
 
 int renew(struct owner *caller, uint64_t id, int64_t timeout_ms)
 {
 	return (int)operate(
-		table_renew(table, refer(caller, id), timeout_ms, now, &expires_wall_us));
+		table_renew(table, refer(caller, id), timeout_ms, now, &expires_wall_us, &change));
 }
 
 int update(struct owner *caller, uint64_t id, const char *metadata)
 {
 	struct text *text = text_or_null(metadata);
 	uint32_t limit;
-	int status = table_update(table, refer(caller, id), text, &limit, &change);
+	int status = table_update(table, refer(caller, id), text, now, &limit, &change);
 
 	text_unref(text);
 	return (int)operate(status);
@@ -229,13 +269,23 @@ int release(uint64_t id)
 
 int attach(struct owner *caller, uint64_t id, enum owner_kind kind)
 {
+	bool is_new;
+
 	session_view_deinit(&last_view);
-	return (int)operate(table_attach(table, refer(caller, id), kind, now, &last_view, &change));
+	return (int)operate(table_attach(
+		table, refer(caller, id), kind, NULL, now, &last_view, &is_new, &change));
+}
+
+int attach_process(struct owner *caller, uint64_t id, struct owner *process)
+{
+	session_view_deinit(&last_view);
+	return (int)operate(table_attach(table, refer(caller, id), OWNER_PROCESS,
+		make_process(process), now, &last_view, &is_process_new, &change));
 }
 
 int revoke(struct owner *caller, uint64_t id, bool force)
 {
-	return (int)operate(table_revoke(table, refer(caller, id), force, now, &change));
+	return (int)operate(table_revoke(table, refer(caller, id), force, NULL, now, &change));
 }
 
 size_t expire(void)
@@ -253,7 +303,7 @@ void set_pool(const char *name, const struct pool_settings *settings)
 	struct pool *fresh = pool_new(name, strlen(name), settings, POOL_RUNTIME);
 
 	ck_assert_ptr_nonnull(fresh);
-	table_set_pool(table, fresh, &change);
+	table_set_pool(table, fresh, now, &change);
 	operate(0);
 }
 
@@ -270,7 +320,7 @@ void remove_pools_but(const char *keep)
 	struct pool *fresh = pool_new(
 		POOL_DEFAULT_NAME, strlen(POOL_DEFAULT_NAME), &pool_settings_builtin, POOL_BUILTIN);
 
-	table_remove_pools(table, &keep, keep ? 1 : 0, fresh, &change);
+	table_remove_pools(table, &keep, keep ? 1 : 0, fresh, now, &change);
 	operate(0);
 }
 
@@ -285,7 +335,13 @@ int pause_pool(const char *name, int64_t for_us, const char *reason)
 
 int resume_pool(const char *name)
 {
-	return (int)operate(table_resume(table, name, name ? strlen(name) : 0, &change));
+	return (int)operate(table_resume(table, name, name ? strlen(name) : 0, now, &change));
+}
+
+void drain(void)
+{
+	table_drain(table, now, &change);
+	operate(0);
 }
 
 /* ---- looking ---- */

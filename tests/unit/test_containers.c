@@ -187,7 +187,7 @@ static void check_order_nodes(void)
 
 START_TEST(order_goes_through_the_keys_in_order)
 {
-	order_init(&order, 7);
+	order_init(&order, 7, NULL);
 	for (int i = 0; i < 4000; i++) {
 		uint64_t key = draw(N);
 
@@ -213,7 +213,7 @@ static int depth_of(const struct order_node *node)
 
 START_TEST(order_stays_flat_when_keys_are_appended)
 {
-	order_init(&order, 7);
+	order_init(&order, 7, NULL);
 	for (uint64_t key = 0; key < N; key++)
 		order_insert(&order, &order_nodes[key], key);
 	ck_assert_int_lt(depth_of(order.root), 40);
@@ -224,9 +224,35 @@ START_TEST(order_stays_flat_when_keys_are_appended)
 }
 END_TEST
 
+/* By the last digit, then by key. */
+static bool digit_is_before(const struct order_node *a, const struct order_node *b)
+{
+	return a->key % 10 != b->key % 10 ? a->key % 10 < b->key % 10 : a->key < b->key;
+}
+
+START_TEST(order_may_be_the_owners_own)
+{
+	const struct order_node *before = NULL;
+	int n = 0;
+
+	order_init(&order, 7, digit_is_before);
+	for (uint64_t key = 0; key < 100; key++)
+		order_insert(&order, &order_nodes[key], key);
+	for (uint64_t key = 0; key < 100; key += 3)
+		order_remove(&order, &order_nodes[key]);
+	for (struct order_node *node = order_first(&order); node; node = order_next(node), n++) {
+		ck_assert(!before || digit_is_before(before, node));
+		ck_assert_ptr_eq(order_prev(node), before);
+		before = node;
+	}
+	ck_assert_int_eq(n, 66);
+	ck_assert_ptr_eq(order.last, before);
+}
+END_TEST
+
 START_TEST(an_empty_order_has_no_first)
 {
-	order_init(&order, 7);
+	order_init(&order, 7, NULL);
 	ck_assert_ptr_null(order_first(&order));
 	ck_assert_ptr_null(order_after(&order, 0));
 }
@@ -491,6 +517,7 @@ int main(void)
 	tcase_add_test(tcase, map_hash_is_siphash_1_3);
 	tcase_add_test(tcase, order_goes_through_the_keys_in_order);
 	tcase_add_test(tcase, order_stays_flat_when_keys_are_appended);
+	tcase_add_test(tcase, order_may_be_the_owners_own);
 	tcase_add_test(tcase, an_empty_order_has_no_first);
 	tcase_add_test(tcase, heap_gives_the_smallest_first);
 	tcase_add_test(tcase, any_item_leaves_the_heap);

@@ -35,6 +35,20 @@ START_TEST(count_sum_and_max_are_exact)
 }
 END_TEST
 
+START_TEST(a_copy_taken_while_others_write_counts_its_own_cells)
+{
+	uint64_t in_cells = 0;
+
+	histogram_add(&h, 5, 3);
+	atomic_store(&h.count, 1); /* as if read before the writer got there */
+	take_copy();
+	for (int i = 0; i < HISTOGRAM_CELLS; i++)
+		in_cells += copy.cells[i];
+	ck_assert_uint_eq(copy.count, in_cells);
+	ck_assert_uint_le(histogram_count_up_to(&copy, 10), copy.count);
+}
+END_TEST
+
 START_TEST(a_negative_value_counts_as_zero)
 {
 	histogram_add(&h, -5, 1);
@@ -148,6 +162,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, an_empty_histogram_has_no_percentiles);
 	tcase_add_test(tcase, count_sum_and_max_are_exact);
+	tcase_add_test(tcase, a_copy_taken_while_others_write_counts_its_own_cells);
 	tcase_add_test(tcase, a_negative_value_counts_as_zero);
 	tcase_add_loop_test(tcase, percentiles_are_within_a_thirty_second, 0, 53);
 	tcase_add_test(tcase, a_percentile_is_never_above_the_largest_value);

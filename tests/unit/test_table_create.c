@@ -25,7 +25,7 @@ START_TEST(a_session_has_what_was_asked_for)
 	ck_assert_uint_eq(session->fence, FENCE);
 	ck_assert_uint_eq(session->fingerprint, 77);
 	ck_assert_str_eq(session->request_id, "mine");
-	ck_assert_str_eq(session->label, "l");
+	ck_assert_str_eq(session->label->bytes, "l");
 	ck_assert_str_eq(session->pool_name->bytes, "default");
 	ck_assert_uint_eq(session->slots[0], 0);
 	ck_assert_uint_eq(session->slots[1], 1);
@@ -35,9 +35,9 @@ START_TEST(a_session_has_what_was_asked_for)
 	ck_assert_int_eq(created.session.owner_kind, OWNER_CONNECTION);
 	ck_assert_str_eq(created.session.metadata->bytes, "{\"a\":1}");
 	ck_assert_uint_eq(created.session.uid, 1001);
-	ck_assert_int_eq(created.session.pid, 200);
-	ck_assert_str_eq(created.session.comm, "bob");
-	ck_assert_str_eq(created.session.systemd_unit->bytes, "bob");
+	ck_assert_int_eq(created.session.identity->pid, 200);
+	ck_assert_str_eq(created.session.identity->comm, "bob");
+	ck_assert_str_eq(created.session.identity->systemd_unit->bytes, "bob");
 	ck_assert_int_eq(created.session.remaining_us, 5 * SECOND_US);
 	ck_assert_int_eq(created.session.expires_wall_us, now.wall_us + 5 * SECOND_US);
 	ck_assert_int_eq(created.session.age_us, 0);
@@ -229,7 +229,7 @@ START_TEST(refusals_come_in_their_order)
 	set_pool("p", &settings);
 	TAKE(.pool = "p");
 	pause_pool("p", INT64_MAX, NULL);
-	table_drain(table);
+	table_drain(table, now, &change);
 	ck_assert_int_eq(create(&wish), STATUS_SHUTTING_DOWN);
 	wish.pool = "unknown";
 	ck_assert_int_eq(create(&wish), STATUS_SHUTTING_DOWN);
@@ -258,7 +258,7 @@ START_TEST(each_refusal_counts_once)
 	CREATE(.pool = "p", .timeout_ms = TIMEOUT_ZERO);
 	CREATE(.pool = "p", .units = 2);
 	CREATE(.pool = "p");
-	table_drain(table);
+	table_drain(table, now, &change);
 	CREATE(.pool = "p");
 	counters = &pool_view("p")->counters;
 	ck_assert_uint_eq(counters->rejected[REJECTED_INVALID], 3);
@@ -291,7 +291,7 @@ START_TEST(an_existing_session_moves_to_the_callers_connection)
 	uint64_t id = TAKE(.request_id = "r");
 
 	ck_assert_int_eq(CREATE(.request_id = "r", .owner = &alice_again), 0);
-	ck_assert_str_eq(created.session.comm, "again");
+	ck_assert_str_eq(created.session.identity->comm, "again");
 	gone(&alice, 10);
 	ck_assert_int_eq(look(id), 0);
 	gone(&alice_again, 10);
@@ -304,7 +304,7 @@ START_TEST(a_known_request_is_answered_while_draining_and_paused_and_full)
 	set_limit("p", 1);
 	TAKE(.pool = "p", .request_id = "r");
 	pause_pool(NULL, INT64_MAX, NULL);
-	table_drain(table);
+	table_drain(table, now, &change);
 	ck_assert_int_eq(CREATE(.pool = "p", .request_id = "r"), 0);
 	ck_assert(created.is_existing);
 }

@@ -106,7 +106,7 @@ START_TEST(durations_are_counted_in_their_pool_and_in_sum)
 	release(b);
 	ck_assert_uint_eq(table_durations(table)->count, 2);
 	ck_assert_uint_eq(table_durations(table)->sum, 30000000);
-	ck_assert_uint_eq(table_pool_durations(table, "p", 1)->sum, 10000000);
+	ck_assert_uint_eq(table_find_pool(table, "p", 1)->durations.sum, 10000000);
 	ck_assert_int_eq(metrics().since_reset_duration_max_ns, 20000000);
 }
 END_TEST
@@ -215,8 +215,65 @@ START_TEST(audits_do_not_disturb_each_other)
 }
 END_TEST
 
+START_TEST(after_a_reset_those_who_wait_count_as_queued)
+{
+	struct counters counted;
+	uint64_t id;
+
+	set_limit("default", 1);
+	id = TAKE();
+	WAIT(.owner = &bob);
+	WAIT(.owner = &bob);
+	table_reset_metrics(table);
+	operate(0);
+	ck_assert_uint_eq(metrics().counted.queued, 2);
+	release(id);
+	counted = metrics().counted;
+	ck_assert_uint_eq(counted.granted_waits, 1);
+	ck_assert_uint_eq(counted.queued, counted.granted_waits + metrics().waiting);
+	ck_assert_uint_eq(counted.created, 2);
+}
+END_TEST
+
+START_TEST(an_audit_does_not_count_those_who_wait)
+{
+	struct audit audit;
+
+	set_limit("default", 1);
+	TAKE();
+	WAIT(.units = 1, .metadata = "{}");
+	table_audit_begin(table, &audit);
+	ck_assert(table_audit_step(table, &audit, 10));
+	ck_assert_uint_eq(audit.active, 1);
+	ck_assert_uint_eq(audit.used_units, 1);
+	ck_assert_uint_eq(audit.metadata_bytes, 0);
+	ck_assert_uint_eq(audit.unindexed, 0);
+	table_audit_end(&audit);
+}
+END_TEST
+
+START_TEST(an_audit_counts_what_is_granted_while_it_goes_on)
+{
+	struct audit audit;
+	uint64_t id;
+
+	set_limit("default", 1);
+	id = TAKE();
+	WAIT();
+	table_audit_begin(table, &audit);
+	table_audit_step(table, &audit, 2);
+	release(id);
+	ck_assert(table_audit_step(table, &audit, 2));
+	ck_assert_uint_eq(audit.active, 1);
+	table_audit_end(&audit);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
+	tcase_add_test(tcase, after_a_reset_those_who_wait_count_as_queued);
+	tcase_add_test(tcase, an_audit_does_not_count_those_who_wait);
+	tcase_add_test(tcase, an_audit_counts_what_is_granted_while_it_goes_on);
 	tcase_add_test(tcase, created_is_live_and_ended);
 	tcase_add_test(tcase, after_a_reset_created_is_live_and_ended);
 	tcase_add_test(tcase, totals_do_not_mind_a_reset);

@@ -141,7 +141,8 @@ START_TEST(too_long_metadata_changes_nothing)
 	settings.max_metadata_bytes = 4;
 	set_pool("p", &settings);
 	r.id = TAKE(.pool = "p", .metadata = "{}");
-	ck_assert_int_eq(table_update(table, &r, text, &limit, &change), STATUS_METADATA_TOO_LARGE);
+	ck_assert_int_eq(
+		table_update(table, &r, text, now, &limit, &change), STATUS_METADATA_TOO_LARGE);
 	operate(0);
 	ck_assert_uint_eq(limit, 4);
 	ck_assert_str_eq(view(&alice, r.id)->metadata->bytes, "{}");
@@ -209,9 +210,9 @@ START_TEST(an_attached_session_ends_with_its_new_connection)
 
 	ck_assert_int_eq(attach(&alice_other, id, OWNER_CONNECTION), 0);
 	gone(&alice, 10);
-	ck_assert_int_eq(view(&alice, id)->pid, 101);
-	ck_assert_str_eq(view(&alice, id)->comm, "other");
-	ck_assert_str_eq(view(&alice, id)->systemd_unit->bytes, "other");
+	ck_assert_int_eq(view(&alice, id)->identity->pid, 101);
+	ck_assert_str_eq(view(&alice, id)->identity->comm, "other");
+	ck_assert_str_eq(view(&alice, id)->identity->systemd_unit->bytes, "other");
 	gone(&alice_other, 10);
 	ck_assert_int_eq(outcome_of(id), OUTCOME_ABANDONED);
 }
@@ -223,8 +224,8 @@ START_TEST(an_admin_who_attaches_becomes_the_process_but_not_the_user)
 
 	attach(&root, id, OWNER_CONNECTION);
 	ck_assert_uint_eq(view(&alice, id)->uid, 1000);
-	ck_assert_int_eq(view(&alice, id)->pid, 1);
-	ck_assert_str_eq(view(&alice, id)->comm, "root");
+	ck_assert_int_eq(view(&alice, id)->identity->pid, 1);
+	ck_assert_str_eq(view(&alice, id)->identity->comm, "root");
 }
 END_TEST
 
@@ -233,8 +234,8 @@ START_TEST(an_admin_who_detaches_leaves_the_process_as_it_is)
 	uint64_t id = TAKE();
 
 	attach(&root, id, OWNER_DETACHED);
-	ck_assert_int_eq(view(&alice, id)->pid, 100);
-	ck_assert_str_eq(view(&alice, id)->comm, "alice");
+	ck_assert_int_eq(view(&alice, id)->identity->pid, 100);
+	ck_assert_str_eq(view(&alice, id)->identity->comm, "alice");
 }
 END_TEST
 
@@ -351,7 +352,7 @@ START_TEST(sessions_that_share_one_metadata_text_end_together)
 		struct session_ref r = {.id = TAKE(), .caller = &alice};
 		uint32_t limit;
 
-		table_update(table, &r, text, &limit, &change);
+		table_update(table, &r, text, now, &limit, &change);
 		operate(0);
 	}
 	ck_assert_uint_eq(metrics().metadata_bytes, 6);

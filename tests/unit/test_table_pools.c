@@ -65,7 +65,7 @@ START_TEST(an_unknown_pool_has_no_view)
 	struct pool_view pool;
 
 	ck_assert_int_eq(table_view_pool(table, "x", 1, now, &pool), STATUS_NO_SUCH_POOL);
-	ck_assert_ptr_null(table_pool_durations(table, "x", 1));
+	ck_assert_ptr_null(table_find_pool(table, "x", 1));
 	ck_assert_int_eq(pause_pool("x", 1, NULL), STATUS_NO_SUCH_POOL);
 	ck_assert_int_eq(resume_pool("x"), STATUS_NO_SUCH_POOL);
 }
@@ -287,7 +287,7 @@ END_TEST
 START_TEST(a_drain_lasts_until_all_is_resumed)
 {
 	ck_assert(!table_is_draining(table));
-	table_drain(table);
+	table_drain(table, now, &change);
 	ck_assert(metrics().is_draining);
 	resume_pool("default");
 	ck_assert_int_eq(CREATE(), STATUS_SHUTTING_DOWN);

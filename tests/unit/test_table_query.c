@@ -157,7 +157,7 @@ START_TEST(a_view_outlives_its_session_and_the_lock)
 	page(&alice, &everything, 0, 10, 10);
 	release(id);
 	ck_assert_str_eq(views[0].metadata->bytes, "{\"a\":1}");
-	ck_assert_str_eq(views[0].session->label, "l");
+	ck_assert_str_eq(views[0].session->label->bytes, "l");
 	ck_assert_int_eq(views[0].state, SESSION_IDLE);
 	free_page();
 }
@@ -212,7 +212,7 @@ START_TEST(an_ended_session_keeps_label_and_result_but_no_metadata)
 	n_views = table_history(table, &alice, 0, views, 1);
 	ck_assert_int_eq(views[0].state, SESSION_ENDED);
 	ck_assert_int_eq(views[0].outcome, OUTCOME_ERROR);
-	ck_assert_str_eq(views[0].session->label, "l");
+	ck_assert_str_eq(views[0].session->label->bytes, "l");
 	ck_assert_str_eq(views[0].result->bytes, "exit 3");
 	ck_assert_ptr_null(views[0].metadata);
 	ck_assert_int_eq(views[0].age_us, 3 * SECOND_US);

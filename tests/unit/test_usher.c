@@ -163,6 +163,20 @@ START_TEST(create_makes_a_request_id_if_none_is_given)
 }
 END_TEST
 
+static int count_reply(void *userdata, const char *parameters, bool continues)
+{
+	(void)userdata;
+	(void)parameters;
+	(void)continues;
+	return 0;
+}
+
+static void on_answer(void *userdata, const struct usher_create_answer *answer)
+{
+	(void)userdata;
+	(void)answer;
+}
+
 START_TEST(wrong_arguments_never_reach_the_broker)
 {
 	static const char *const texts[] = {"", "[]", "1", "{", "{}}", "{\"a\":1}x", "{\"a\":\x01}",
@@ -178,8 +192,15 @@ START_TEST(wrong_arguments_never_reach_the_broker)
 		ck_assert_int_eq(usher_create(u, &wish, &s), -EINVAL);
 		ck_assert_int_eq(usher_update(u, "session_1", texts[i], NULL), -EINVAL);
 		ck_assert_int_eq(usher_call(u, "a.B", texts[i], NULL), -EINVAL);
-		ck_assert_int_eq(usher_call_more(u, "a.B", texts[i], NULL, NULL), -EINVAL);
+		ck_assert_int_eq(usher_call_more(u, "a.B", texts[i], count_reply, &s), -EINVAL);
 	}
+	ck_assert_int_eq(usher_open(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(usher_create(u, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(usher_create_async(u, NULL, NULL, on_answer, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(usher_create_async(u, NULL, &s, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(usher_attach(u, "x", USHER_OWNER_DETACHED, NULL), -EINVAL);
+	ck_assert_int_eq(usher_call_more(u, "a.B", NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(usher_call_more(u, NULL, NULL, count_reply, NULL), -EINVAL);
 	ck_assert_int_eq(usher_create(u, NULL, &small), -EINVAL);
 	ck_assert_int_eq(usher_call(u, NULL, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(usher_start(u, NULL, NULL), -EINVAL);
@@ -192,6 +213,26 @@ START_TEST(wrong_arguments_never_reach_the_broker)
 	ck_assert_str_eq(usher_last_error(u)->name, "EINVAL");
 	usher_close(u);
 	ck_assert_int_eq(broker.connections, 0);
+	fake_broker_stop(&broker);
+}
+END_TEST
+
+START_TEST(blanks_around_metadata_do_not_belong_to_it)
+{
+	struct usher_create_options wish = {
+		.size = sizeof(wish), .label = "l", .metadata = "\n{\"a\": 1 }\r\n\t "};
+	struct usher_session s = {.size = sizeof(s)};
+	struct usher *u;
+
+	fake_broker_start(&broker, fake_serve_text, FAKE_SESSION_REPLY);
+	u = fake_broker_open(&broker, 0);
+	ck_assert_int_eq(usher_create(u, &wish, &s), 0);
+	ck_assert_ptr_nonnull(
+		strstr(fake_last_call(&broker), "\"metadata\":{\"a\": 1 },\"label\""));
+	usher_update(u, s.session_id, wish.metadata, NULL);
+	ck_assert_ptr_nonnull(strstr(fake_last_call(&broker), "\"metadata\":{\"a\": 1 }}}"));
+	usher_session_clear(&s);
+	usher_close(u);
 	fake_broker_stop(&broker);
 }
 END_TEST
@@ -405,14 +446,18 @@ START_TEST(a_refusal_has_its_number_name_parameters_and_sentence)
 		"{\"error\":\"io.usher.Broker.CapacityReached\",\"parameters\":{\"pool\":"
 		"\"g\\u001bu\","
 		"\"limit\":2,\"used_units\":2,\"requested_units\":3,\"active_sessions\":1,"
-		"\"holders\":[],\"retry_after_ms\":1500}}");
+		"\"waiting_sessions\":5,\"holders\":[{\"session_id\":\"s\",\"uid\":1000,\"pid\":42,"
+		"\"comm\":\"py\\nthon\",\"units\":1,\"age_ms\":182345},{\"uid\":7}],"
+		"\"retry_after_ms\":1500}}");
 	u = fake_broker_open(&broker, 0);
 	ck_assert_int_eq(usher_create(u, NULL, &s), -USHER_E_CAPACITY_REACHED);
 	e = usher_last_error(u);
 	ck_assert_int_eq(e->error, -USHER_E_CAPACITY_REACHED);
 	ck_assert_str_eq(e->name, "io.usher.Broker.CapacityReached");
-	ck_assert_str_eq(e->message, "pool \"g?u\" is full: 2 of 2 slots are taken, and 3 were "
-				     "asked for; try again in about 1s 500ms");
+	ck_assert_str_eq(e->message,
+		"pool \"g?u\" is full: 2 of 2 slots are taken, and 3 were asked for; the oldest "
+		"session is that of user 1000, pid 42 (py?thon), since 3min 2s; 5 wait already; "
+		"try again in about 1s 500ms");
 	ck_assert_ptr_nonnull(strstr(e->parameters, "\"retry_after_ms\":1500"));
 	ck_assert_ptr_null(s.slots);
 	usher_close(u);
@@ -470,8 +515,36 @@ static const struct explained explained[] = {
 		USHER_E_METHOD_NOT_FOUND, "the broker has no method \"a.B\""},
 	{"{\"error\":\"org.varlink.service.PermissionDenied\",\"parameters\":{}}",
 		USHER_E_PERMISSION_DENIED, "permission denied"},
-	{"{\"error\":\"io.usher.Broker.QueueFull\",\"parameters\":{}}", USHER_E_OTHER,
-		"the broker refused with io.usher.Broker.QueueFull"},
+	{"{\"error\":\"io.usher.Broker.CapacityReached\",\"parameters\":{\"pool\":\"p\",\"limit\":"
+	 "4,"
+	 "\"used_units\":2,\"requested_units\":1,\"active_sessions\":1,\"waiting_sessions\":1,"
+	 "\"holders\":[{\"uid\":7,\"age_ms\":20}]}}",
+		USHER_E_CAPACITY_REACHED,
+		"pool \"p\" has slots free, but 1 wait for more of them; the oldest session is "
+		"that "
+		"of user 7, since 20ms"},
+	{"{\"error\":\"io.usher.Broker.QueueFull\",\"parameters\":{}}", USHER_E_QUEUE_FULL,
+		"too many wait already"},
+	{"{\"error\":\"io.usher.Broker.QueueFull\",\"parameters\":{\"pool\":\"p\",\"waiting\":5,"
+	 "\"limit\":5,\"scope\":\"pool\"}}",
+		USHER_E_QUEUE_FULL, "5 wait for pool \"p\", which lets no more than 5 wait"},
+	{"{\"error\":\"io.usher.Broker.QueueFull\",\"parameters\":{\"pool\":\"p\",\"waiting\":5,"
+	 "\"limit\":5,\"scope\":\"user\"}}",
+		USHER_E_QUEUE_FULL,
+		"you have 5 waiting for pool \"p\", and may have no more than 5"},
+	{"{\"error\":\"io.usher.Broker.WaitTimeout\",\"parameters\":{\"pool\":\"p\","
+	 "\"waited_ms\":1500}}",
+		USHER_E_WAIT_TIMEOUT, "there was no room in pool \"p\" within 1s 500ms"},
+	{"{\"error\":\"io.usher.Broker.Cancelled\",\"parameters\":{\"request_id\":\"r\"}}",
+		USHER_E_CANCELLED, "the wait of request \"r\" was cancelled"},
+	{"{\"error\":\"io.usher.Broker.QuotaExceeded\",\"parameters\":{\"pool\":\"p\","
+	 "\"quota\":\"uid\",\"limit\":2,\"used_units\":2,\"requested_units\":1}}",
+		USHER_E_QUOTA_EXCEEDED,
+		"a user may hold 2 slots of pool \"p\": this one holds 2, and 1 more was asked "
+		"for"},
+	{"{\"error\":\"io.usher.Broker.InvalidState\",\"parameters\":{\"session_id\":\"x\","
+	 "\"state\":\"waiting\"}}",
+		USHER_E_INVALID_STATE, "session x waits for its slots still"},
 	{"{\"error\":\"x\",\"parameters\":{}}", USHER_E_OTHER, "the broker refused with x"},
 };
 
@@ -614,6 +687,7 @@ int main(void)
 	tcase_add_test(tc, create_fills_the_session);
 	tcase_add_test(tc, create_makes_a_request_id_if_none_is_given);
 	tcase_add_test(tc, wrong_arguments_never_reach_the_broker);
+	tcase_add_test(tc, blanks_around_metadata_do_not_belong_to_it);
 	tcase_add_test(tc, the_other_session_calls_say_what_they_are_told);
 	tcase_add_test(tc, a_missing_deadline_is_minus_one);
 	tcase_add_test(tc, attach_understands_sessions_of_a_newer_broker);

@@ -89,6 +89,9 @@ START_TEST(what_is_encoded_decodes_to_the_same)
 		.pool = message_cstring("p"),
 		.metadata = message_cstring("{\"n\":9007199254740993}"),
 		.timeout_ms = -1,
+		.wait_ms = MESSAGE_ABSENT,
+		.priority = 9,
+		.pid = MESSAGE_ABSENT,
 		.label = message_cstring("a\"\n\xc3\xa9"),
 		.units = MESSAGE_ABSENT,
 		.owner = 1,
@@ -114,6 +117,8 @@ START_TEST(what_is_encoded_decodes_to_the_same)
 	ck_assert_uint_eq(out.label.length, in.label.length);
 	ck_assert_mem_eq(out.label.text, in.label.text, in.label.length);
 	ck_assert_int_eq(out.timeout_ms, -1);
+	ck_assert_int_eq(out.wait_ms, MESSAGE_ABSENT);
+	ck_assert_int_eq(out.priority, 9);
 	ck_assert_int_eq(out.units, MESSAGE_ABSENT);
 	ck_assert_int_eq(out.owner, 1);
 	ck_assert_ptr_null(out.request_id.text);
@@ -139,7 +144,7 @@ START_TEST(wrong_parameters_are_named_with_what_was_expected)
 		{"{\"units\":0}", "units", "an integer from 1 to 4096"},
 		{"{\"units\":\"1\"}", "units", "an integer from 1 to 4096"},
 		{"{\"timeout_ms\":1.5}", "timeout_ms", "an integer"},
-		{"{\"owner\":\"x\"}", "owner", "one of connection, detached"},
+		{"{\"owner\":\"x\"}", "owner", "one of connection, process, detached"},
 		{"{\"metadata\":[]}", "metadata", "an object"},
 		{"{\"label\":\"\"}", "label", "1 to 128 bytes"},
 		{"{\"pool\":\"a\",\"pool\":\"a\"}", "pool", "the parameter once"},

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Creates that do not block: each has a connection of its own, on which it may wait. */
+#include "client/request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS       20 /* while the broker's backlog is full */
+#define FRAMES_AT_ONCE 64
+
+/* ---- the list ---- */
+
+static void request_unlink(struct usher *u, struct request *q)
+{
+	struct request **at = &u->requests;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+	for (struct pending *p = u->pending; p; p = p->next) {
+		if (p->request == q)
+			p->request = NULL;
+	}
+}
+
+static void request_free(struct usher *u, struct request *q)
+{
+	channel_close(u, &q->channel);
+	usher_session_clear(&q->session);
+	held_free(q->held);
+	free(q->request_id);
+	free(q->refusal);
+	free(q);
+}
+
+void request_drop(struct usher *u, struct request *q)
+{
+	request_unlink(u, q);
+	request_free(u, q);
+}
+
+void request_free_all(struct usher *u)
+{
+	while (u->requests)
+		request_drop(u, u->requests);
+}
+
+static void append(struct usher *u, struct request *q)
+{
+	struct request **end = &u->requests;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = q;
+}
+
+/* ---- the end ---- */
+
+/* The connection may be needed still, to give the session back. */
+static void finish(struct usher *u, struct request *q, int result)
+{
+	q->state = REQUEST_DONE;
+	q->result = result;
+	q->has_progress = false;
+	q->retry_at = q->deadline = -1;
+	if (result < 0)
+		channel_close(u, &q->channel);
+	else
+		channel_unwatch(u, &q->channel);
+	if (q->is_cancelled)
+		request_drop(u, q);
+	else
+		loop_wake_at(u, 0);
+}
+
+static void finish_granted(struct usher *u, struct request *q)
+{
+	if (q->owner == USHER_OWNER_CONNECTION)
+		u->owns_sessions = true;
+	held_add(u, q->held, &q->session, q->owner, q->is_renewed);
+	q->held = NULL;
+	finish(u, q, 0);
+}
+
+static void finish_refused(struct usher *u, struct request *q, const struct varlink_reply *reply,
+	const char *frame, size_t length)
+{
+	q->refusal = malloc(length + 1);
+	if (q->refusal) {
+		memcpy(q->refusal, frame, length);
+		q->refusal_length = length;
+	}
+	finish(u, q, refusal_number(reply));
+}
+
+/* ---- granted ---- */
+
+/* If the control connection is lost meanwhile, the one that waited takes its place. */
+static void on_attached(
+	struct usher *u, const struct pending *call, int error, const struct varlink_reply *reply)
+{
+	struct request *q = call->request;
+
+	if (!q)
+		return;
+	if (q->is_cancelled) {
+		if (error == 0 && !reply->error[0])
+			request_give_back_over_control(u, q);
+		request_drop(u, q);
+	} else if (error && !control_adopt(u, &q->channel)) {
+		finish(u, q, error);
+	} else if (!error && reply->error[0]) {
+		finish(u, q, refusal_number(reply));
+	} else {
+		channel_close(u, &q->channel);
+		finish_granted(u, q);
+	}
+}
+
+static void attach(struct usher *u, struct request *q)
+{
+	struct attach_call in = {message_cstring(q->session.session_id),
+		owner_index(USHER_OWNER_CONNECTION), MESSAGE_ABSENT};
+	int r = control_call(u, USHER_INTERFACE ".Attach", &attach_in, &in, on_attached, NULL, q);
+
+	q->state = REQUEST_ATTACHING;
+	channel_unwatch(u, &q->channel);
+	if (r < 0)
+		finish(u, q, r);
+}
+
+static void take_grant(struct usher *u, struct request *q)
+{
+	q->deadline = -1;
+	q->has_progress = false;
+	if (q->is_cancelled)
+		request_give_back(u, q);
+	else if (control_adopt(u, &q->channel) || q->owner != USHER_OWNER_CONNECTION)
+		finish_granted(u, q);
+	else
+		attach(u, q);
+}
+
+/* ---- answers ---- */
+
+static void take_progress(struct request *q, const struct json_value *parameters)
+{
+	int64_t position, waiting;
+
+	if (!grant_decode_queued(parameters, &position, &waiting))
+		return;
+	q->has_progress = !q->is_cancelled;
+	q->position = position;
+	q->waiting = waiting;
+}
+
+/* True while more may be taken from the connection. */
+static bool take_reply(struct usher *u, struct request *q, const char *frame, size_t length)
+{
+	struct varlink_reply reply;
+	int r = varlink_reply_decode(frame, length, CLIENT_DEPTH_MAX, &reply);
+
+	if (r == 0 && q->state == REQUEST_RELEASING) {
+		request_drop(u, q);
+		return false;
+	}
+	if (r == 0 && reply.error[0]) {
+		finish_refused(u, q, &reply, frame, length);
+		return false;
+	}
+	if (r == 0 && reply.continues) {
+		take_progress(q, &reply.parameters);
+		return true;
+	}
+	if (r == 0)
+		r = grant_decode(&reply.parameters, &q->session);
+	if (r < 0)
+		finish(u, q, r);
+	else
+		take_grant(u, q);
+	return false;
+}
+
+static void on_ready(struct usher *u, struct channel *c)
+{
+	struct request *q = (struct request *)c;
+	int sent = channel_flush(u, c); /* a refusal may lie there even if this fails */
+	const char *frame;
+	size_t length;
+	int n = 0, r = 1;
+
+	while (r > 0 && (n++ < FRAMES_AT_ONCE || conn_has_frame(&c->conn))) {
+		r = conn_try_receive(&c->conn, &frame, &length);
+		if (r > 0 && !take_reply(u, q, frame, length))
+			return;
+	}
+	if (r >= 0)
+		r = sent;
+	if (r < 0 && q->state == REQUEST_RELEASING)
+		request_drop(u, q);
+	else if (r < 0)
+		finish(u, q, r);
+}
+
+/* ---- the begin ---- */
+
+static int64_t answer_deadline(const struct usher *u, const struct request *q)
+{
+	int64_t all_ms;
+
+	if (q->wait_ms < 0 || u->call_timeout_ms <= 0 ||
+		__builtin_add_overflow(q->wait_ms, u->call_timeout_ms, &all_ms))
+		return -1;
+	return conn_deadline(all_ms);
+}
+
+static void try_connect(struct usher *u, struct request *q)
+{
+	int r = conn_try_open(&q->channel.conn, u->socket_path);
+
+	if (r == -EAGAIN) {
+		q->retry_at = conn_now_ms() + RETRY_MS;
+		loop_wake_at(u, q->retry_at);
+		return;
+	}
+	q->retry_at = -1;
+	q->state = REQUEST_WAITING;
+	q->deadline = answer_deadline(u, q);
+	loop_wake_at(u, q->deadline);
+	if (r == 0)
+		r = channel_flush(u, &q->channel);
+	if (r < 0 && r != -ECONNRESET)
+		finish(u, q, r);
+	else if (channel_watch(u, &q->channel) < 0)
+		finish(u, q, -ENOMEM);
+}
+
+int64_t request_do_due(struct usher *u, int64_t now)
+{
+	int64_t next = -1;
+
+	for (struct request *q = u->requests, *after; q; q = after) {
+		after = q->next;
+		if (q->deadline >= 0 && now >= q->deadline) {
+			if (q->state == REQUEST_RELEASING)
+				request_drop(u, q);
+			else
+				finish(u, q, -ETIMEDOUT);
+			continue;
+		}
+		if (q->retry_at >= 0 && now >= q->retry_at)
+			try_connect(u, q);
+		next = sooner(next, sooner(q->deadline, q->retry_at));
+	}
+	return next;
+}
+
+static int request_new(struct usher *u, const struct wish *wish, struct request **ret)
+{
+	const struct message_text *id = &wish->call.request_id;
+	struct request *q = calloc(1, sizeof(*q));
+	int r;
+
+	if (!q)
+		return -ENOMEM;
+	channel_init(&q->channel, on_ready);
+	q->session.size = sizeof(q->session);
+	q->owner = wish->options.owner;
+	q->is_renewed = !wish->options.no_renewal;
+	q->wait_ms = wish->options.wait_ms;
+	q->retry_at = -1;
+	q->deadline = conn_deadline(u->call_timeout_ms);
+	q->request_id = copy_text_of(id->text, id->length);
+	r = q->request_id ? held_new(u, &q->held) : -ENOMEM;
+	if (r == 0)
+		r = call_encode(&q->channel.out, USHER_INTERFACE ".Create", VARLINK_MORE,
+			&create_in, &wish->call);
+	if (r < 0) {
+		request_free(u, q);
+		return r;
+	}
+	*ret = q;
+	return 0;
+}
+
+int usher_create_async(struct usher *u, const struct usher_create_options *options,
+	struct usher_session *ret, usher_create_fn *on_answer, void *userdata,
+	uint64_t *ret_request)
+{
+	struct request *q = NULL;
+	struct wish wish;
+	int r = usher_begin(u);
+
+	if (r < 0)
+		return r;
+	r = wish_prepare(options, &wish);
+	if (r == 0 && (!on_answer || !ret || ret->size < sizeof(*ret)))
+		r = -EINVAL;
+	if (r == 0)
+		r = dispatch_prepare(u);
+	if (r == 0)
+		r = request_new(u, &wish, &q);
+	if (r < 0)
+		return usher_fail(u, r);
+	q->number = ++u->last_request;
+	q->ret = ret;
+	q->on_answer = on_answer;
+	q->userdata = userdata;
+	append(u, q);
+	if (ret_request)
+		*ret_request = q->number;
+	try_connect(u, q);
+	return 0;
+}

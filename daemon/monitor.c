@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/monitor.h"
+
+#include "daemon/core/events.h"
+#include "daemon/ops_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS_A_LOCK   64
+#define TELLINGS_A_TURN 4096
+#define ROWS_A_LOCK     32
+#define SCANNED_A_LOCK  512
+#define LOCKS_A_TURN    16
+#define STREAM_BYTES    32768 /* of a snapshot, written before the client has to read */
+
+#define BURST_FACTOR 16 /* times max_output, for one that reads */
+#define PATIENCE_NS  INT64_C(250000000)
+
+enum phase { PHASE_POOLS, PHASE_SESSIONS, PHASE_LIVE };
+
+struct monitor {
+	struct pending pending; /* first: freed through it */
+	struct list link;       /* loop.monitors */
+	struct conn *conn;
+	enum phase phase;
+	uint64_t begun; /* the number of the lock section */
+	uint64_t after; /* the snapshot's place */
+	char after_pool[POOL_NAME_MAX + 1];
+	bool is_of_pool;
+	char pool[POOL_NAME_MAX + 1];
+	bool is_of_session;
+	bool has_ended; /* the session it is about has */
+	uint64_t session_id;
+	bool is_own;
+	struct json_writer held; /* events that came during the snapshot: told after it */
+};
+
+/* ---- what a call is told ---- */
+
+static bool is_of_caller(const struct conn *conn, const struct session_view *view)
+{
+	const struct peer *peer = &conn->owner.peer;
+
+	if (view->uid != peer->uid)
+		return view->owner == &conn->owner;
+	return (view->identity && view->identity->pid == peer->pid) ||
+	       (view->creator && view->creator->pid == peer->pid);
+}
+
+static bool wants_session(const struct monitor *monitor, const struct session_view *view)
+{
+	if (monitor->is_of_session && view->session->id != monitor->session_id)
+		return false;
+	if (monitor->is_of_pool && strcmp(monitor->pool, view->session->pool_name->bytes) != 0)
+		return false;
+	return !monitor->is_own || is_of_caller(monitor->conn, view);
+}
+
+static bool wants_pool(const struct monitor *monitor, const char *name)
+{
+	if (monitor->is_of_session || monitor->is_own)
+		return false;
+	return !monitor->is_of_pool || strcmp(monitor->pool, name) == 0;
+}
+
+static bool wants(const struct monitor *monitor, const struct event *event)
+{
+	switch (event->type) {
+	case EVENT_REFUSED:
+		return wants_pool(monitor, event->pool_name);
+	case EVENT_POOL:
+		return wants_pool(monitor, event->pool.name->bytes);
+	case EVENT_DRAIN:
+		return !monitor->is_of_session && !monitor->is_own;
+	default:
+		return wants_session(monitor, &event->session);
+	}
+}
+
+/* As table_may_act() would have it. */
+static bool may_see(const struct conn *conn, const struct session_view *view)
+{
+	const struct peer *peer = &conn->owner.peer;
+
+	return peer->is_admin || view->owner == &conn->owner ||
+	       (view->uid == peer->uid && view->uid != SESSION_OVERFLOW_UID);
+}
+
+/* ---- events as replies ---- */
+
+static void write_message(
+	struct json_writer *out, const struct event_message *message, bool continues)
+{
+	struct monitor_reply reply = {message};
+
+	varlink_reply_begin(out);
+	message_encode_members(&monitor_out, &reply, out);
+	varlink_reply_end(out, continues);
+}
+
+static struct event_message new_message(enum event_type type, uint64_t sequence, int64_t wall_us)
+{
+	struct event_message message = {
+		.type = (int)type,
+		.sequence = (int64_t)sequence,
+		.at = wall_us,
+		.outcome = -1,
+		.draining = -1,
+		.uid = MESSAGE_ABSENT,
+		.pid = MESSAGE_ABSENT,
+	};
+
+	return message;
+}
+
+static void write_session(const struct session_view *view, bool is_visible,
+	struct event_message *message, bool continues, struct json_writer *out)
+{
+	struct session_view visible = *view; /* no references of its own */
+	struct session_message session;
+	struct view_texts texts;
+
+	visible.is_visible = is_visible;
+	session_to_message(&visible, &texts, &session);
+	message->session = &session;
+	write_message(out, message, continues);
+}
+
+static void fill_end(const struct event *event, bool is_visible, struct event_message *message)
+{
+	if (event->has_outcome)
+		message->outcome = (int)event->outcome;
+	if (event->status)
+		message->error = message_cstring(status_error_name(event->status));
+	if (event->type == EVENT_REVOKING && is_visible)
+		message->reason = message_from_text(event->reason);
+}
+
+static void write_event(
+	const struct event *event, bool is_visible, bool continues, struct json_writer *out)
+{
+	struct event_message message = new_message(event->type, event->section, event->wall_us);
+	struct pool_message pool;
+	struct pool_texts texts;
+
+	switch (event->type) {
+	case EVENT_REFUSED:
+		message.error = message_cstring(status_error_name(event->status));
+		message.pool_name = message_cstring(event->pool_name[0] ? event->pool_name : NULL);
+		message.uid = event->uid;
+		if (event->pid != IDENTITY_PID_UNKNOWN)
+			message.pid = event->pid;
+		write_message(out, &message, continues);
+		break;
+	case EVENT_POOL:
+		pool_to_message(&event->pool, &texts, &pool);
+		message.pool = &pool;
+		write_message(out, &message, continues);
+		break;
+	case EVENT_DRAIN:
+		message.draining = event->is_draining;
+		write_message(out, &message, continues);
+		break;
+	default:
+		fill_end(event, is_visible, &message);
+		write_session(&event->session, is_visible, &message, continues, out);
+		break;
+	}
+}
+
+/* An event as text, made once for all who may see all of it, and once for the others. */
+struct rendering {
+	const struct event *event;
+	struct json_writer texts[2]; /* by is_visible; empty until wanted */
+};
+
+static void append_event(struct rendering *rendering, bool is_visible, struct json_writer *out)
+{
+	struct json_writer *text = &rendering->texts[is_visible];
+
+	if (!text->length)
+		write_event(rendering->event, is_visible, true, text);
+	if (json_writer_failed(text))
+		write_event(rendering->event, is_visible, true, out);
+	else
+		json_write_bytes(out, text->data, text->length);
+}
+
+/* ---- the log ---- */
+
+static void stop_reading(struct loop *loop)
+{
+	struct section section;
+
+	broker_enter(loop->server->broker, &section);
+	table_end_reading(section.table, &loop->reader, &section.change);
+	broker_leave(&section);
+	list_init(&loop->reader.link);
+}
+
+static void free_monitor(struct pending *pending)
+{
+	struct monitor *monitor = container_of(pending, struct monitor, pending);
+	struct loop *loop = monitor->conn->loop;
+
+	list_remove(&monitor->link);
+	atomic_fetch_sub(&loop->server->watchers, 1);
+	if (list_is_empty(&loop->monitors))
+		stop_reading(loop);
+	json_writer_deinit(&monitor->held);
+	free(monitor);
+}
+
+static size_t unsent(const struct monitor *monitor)
+{
+	const struct conn *conn = monitor->conn;
+
+	return conn->out.length + (conn->is_sending ? conn->sending.length : 0) +
+	       monitor->held.length;
+}
+
+/* What came in a burst is forgiven to one that goes on reading. */
+static bool is_forgiven(const struct conn *conn, size_t left, size_t max)
+{
+	return conn->is_sending && left <= max * BURST_FACTOR &&
+	       monotonic_ns() - conn->progress_ns < PATIENCE_NS;
+}
+
+/* One that does not read is cut off: holding on to what it has not read would be without end. What
+ * we have not tried to send yet is not its doing. True if it is still there. */
+static bool has_room(struct monitor *monitor)
+{
+	struct conn *conn = monitor->conn;
+	size_t max = (size_t)conn->loop->config->max_output_bytes;
+	size_t left;
+
+	if (conn->out.length > STREAM_BYTES && !conn->is_sending)
+		conn_flush(conn);
+	if (conn->is_closed) /* and the monitor is freed */
+		return false;
+	left = unsent(monitor);
+	if ((left <= max || is_forgiven(conn, left, max)) && !json_writer_failed(&conn->out) &&
+		!json_writer_failed(&monitor->held))
+		return true;
+	conn_close(conn, "it does not read its events");
+	return false;
+}
+
+static void tell(struct monitor *monitor, struct rendering *rendering)
+{
+	const struct event *event = rendering->event;
+	struct conn *conn = monitor->conn;
+	bool is_live = monitor->phase == PHASE_LIVE;
+	bool is_visible;
+
+	/* Where another call reads on this loop already, unread events may be older than this one.
+	 */
+	if (event->section < monitor->begun || monitor->has_ended || !wants(monitor, event) ||
+		!has_room(monitor))
+		return;
+	is_visible = event->session.session && may_see(conn, &event->session);
+	monitor->has_ended = event->type == EVENT_ENDED && monitor->is_of_session;
+	if (monitor->has_ended)
+		write_event(event, is_visible, false, is_live ? &conn->out : &monitor->held);
+	else
+		append_event(rendering, is_visible, is_live ? &conn->out : &monitor->held);
+	if (is_live)
+		conn_touch(conn);
+}
+
+/* Returns how many were asked whether they want it. */
+static size_t tell_all(struct loop *loop, const struct event *event)
+{
+	struct rendering rendering = {.event = event};
+	size_t n = 0;
+
+	json_writer_init(&rendering.texts[0]);
+	json_writer_init(&rendering.texts[1]);
+	list_for_each_safe(link, &loop->monitors) {
+		tell(container_of(link, struct monitor, link), &rendering);
+		n++;
+	}
+	json_writer_deinit(&rendering.texts[0]);
+	json_writer_deinit(&rendering.texts[1]);
+	return n;
+}
+
+static void finish_ended(struct loop *loop)
+{
+	list_for_each_safe(link, &loop->monitors) {
+		struct monitor *monitor = container_of(link, struct monitor, link);
+
+		if (monitor->has_ended && monitor->phase == PHASE_LIVE)
+			conn_finish_pending(monitor->conn);
+	}
+}
+
+static void cut_off_all(struct loop *loop)
+{
+	list_for_each_safe(link, &loop->monitors)
+		conn_close(container_of(link, struct monitor, link)->conn,
+			"events were lost: they came faster than they could be told");
+}
+
+static size_t read_events(struct loop *loop, const struct event **events, size_t max)
+{
+	struct section section;
+	size_t n;
+
+	broker_enter(loop->server->broker, &section);
+	n = table_read_events(section.table, &loop->reader, events, max, &section.change);
+	broker_leave(&section);
+	return n;
+}
+
+static size_t events_a_lock(const struct loop *loop)
+{
+	size_t n_monitors = 0, n;
+
+	list_for_each(link, &loop->monitors)
+		n_monitors++;
+	n = TELLINGS_A_TURN / (n_monitors ? n_monitors : 1);
+	return n < 1 ? 1 : n > EVENTS_A_LOCK ? EVENTS_A_LOCK : n;
+}
+
+/* Events stay readable until the next call; with the last monitor the reader goes, and they with
+ * it. Many calls that watch make few events a lot of work, which others' turns have to come
+ * between. */
+void monitors_take_events(struct loop *loop)
+{
+	const struct event *events[EVENTS_A_LOCK];
+	size_t max = events_a_lock(loop), n = max, told = 0;
+
+	while (n == max && told < TELLINGS_A_TURN && !list_is_empty(&loop->monitors)) {
+		n = read_events(loop, events, max);
+		for (size_t i = 0; i < n && !list_is_empty(&loop->monitors); i++)
+			told += tell_all(loop, events[i]);
+		if (!list_is_empty(&loop->monitors) && loop->reader.has_lost)
+			cut_off_all(loop);
+		finish_ended(loop);
+	}
+	if (n == max && !list_is_empty(&loop->monitors))
+		loop_order(loop, ORDER_TAKE);
+}
+
+/* ---- the snapshot ---- */
+
+static bool snapshot_pools(struct monitor *monitor, struct json_writer *out)
+{
+	struct pool_view views[ROWS_A_LOCK];
+	struct section section;
+	struct event_message message;
+	size_t n;
+
+	broker_enter(monitor->conn->loop->server->broker, &section);
+	n = table_view_pools(section.table, monitor->after_pool[0] ? monitor->after_pool : NULL,
+		section.now, views, ROWS_A_LOCK);
+	broker_leave(&section);
+	message = new_message(EVENT_SNAPSHOT, monitor->begun, section.now.wall_us);
+	for (size_t i = 0; i < n; i++) {
+		struct pool_message pool;
+		struct pool_texts texts;
+
+		memcpy(monitor->after_pool, views[i].name->bytes, views[i].name->length + 1);
+		if (wants_pool(monitor, views[i].name->bytes)) {
+			pool_to_message(&views[i], &texts, &pool);
+			message.pool = &pool;
+			write_message(out, &message, true);
+		}
+		pool_view_deinit(&views[i]);
+	}
+	return n < ROWS_A_LOCK;
+}
+
+/* All that were looked up are written at once: what was read of the table comes before any event
+ * that is later than it. */
+static bool snapshot_sessions(struct monitor *monitor, struct json_writer *out)
+{
+	const struct list_filter filter = {
+		.pool = monitor->is_of_pool ? monitor->pool : NULL,
+		.pool_length = strlen(monitor->pool),
+		.uid = -1,
+		.pid = -1,
+		.state = -1,
+	};
+	struct session_view views[ROWS_A_LOCK];
+	struct section section;
+	size_t n;
+
+	broker_enter(monitor->conn->loop->server->broker, &section);
+	n = table_page(section.table, &monitor->conn->owner, &filter, monitor->after,
+		SCANNED_A_LOCK, section.now, views, ROWS_A_LOCK, &monitor->after);
+	broker_leave(&section);
+	for (size_t i = 0; i < n; i++) {
+		struct event_message message =
+			new_message(EVENT_SNAPSHOT, monitor->begun, section.now.wall_us);
+
+		views[i].position = 0;
+		if (wants_session(monitor, &views[i]))
+			write_session(
+				&views[i], may_see(monitor->conn, &views[i]), &message, true, out);
+		session_view_deinit(&views[i]);
+	}
+	return monitor->after == 0;
+}
+
+static void go_live(struct monitor *monitor, struct json_writer *out)
+{
+	struct broker *broker = monitor->conn->loop->server->broker;
+	struct event_message ready =
+		new_message(EVENT_READY, monitor->begun, broker_time(broker).wall_us);
+
+	write_message(out, &ready, true);
+	json_write_bytes(out, monitor->held.data, monitor->held.length);
+	json_writer_deinit(&monitor->held);
+	monitor->phase = PHASE_LIVE;
+}
+
+/* True when the call is done: the one session has ended during the snapshot. */
+static bool resume_monitor(struct pending *pending, struct conn *conn)
+{
+	struct monitor *monitor = container_of(pending, struct monitor, pending);
+
+	for (int locks = 0; monitor->phase != PHASE_LIVE && conn->out.length < STREAM_BYTES &&
+			    locks < LOCKS_A_TURN;
+		locks++) {
+		if (monitor->phase == PHASE_POOLS) {
+			if (snapshot_pools(monitor, &conn->out))
+				monitor->phase = PHASE_SESSIONS;
+		} else if (snapshot_sessions(monitor, &conn->out)) {
+			go_live(monitor, &conn->out);
+			pending->resume = NULL;
+		}
+	}
+	return monitor->phase == PHASE_LIVE && monitor->has_ended;
+}
+
+/* ---- the call ---- */
+
+/* 0 if there are such a pool and session; else the status. */
+static int check_subject(
+	struct request *request, const struct monitor *monitor, struct session_ref *ref)
+{
+	struct session_view session = {0};
+	struct pool_view pool = {0};
+	struct section section;
+	int r = 0;
+
+	broker_enter(request->broker, &section);
+	if (monitor->is_of_pool)
+		r = table_view_pool(
+			section.table, monitor->pool, strlen(monitor->pool), section.now, &pool);
+	if (r == 0 && monitor->is_of_session)
+		r = table_get(section.table, ref, section.now, &session);
+	broker_leave(&section);
+	if (session.session)
+		session_view_deinit(&session);
+	pool_view_deinit(&pool);
+	return r;
+}
+
+static void begin_reading(struct loop *loop, struct monitor *monitor)
+{
+	struct section section;
+
+	broker_enter(loop->server->broker, &section);
+	table_announce_reader(section.table); /* leaving brings the memory for events */
+	broker_leave(&section);
+	broker_enter(loop->server->broker, &section);
+	table_forget_reader(section.table);
+	monitor->begun = list_is_empty(&loop->monitors)
+				 ? table_begin_reading(section.table, &loop->reader, loop->index)
+				 : table_section(section.table);
+	broker_leave(&section);
+	list_append(&loop->monitors, &monitor->link);
+	atomic_fetch_add(&loop->server->watchers, 1);
+}
+
+static struct monitor *new_monitor(struct conn *conn, const struct monitor_call *call)
+{
+	struct monitor *monitor = calloc(1, sizeof(*monitor));
+
+	if (!monitor)
+		return NULL;
+	monitor->pending = (struct pending){.resume = resume_monitor, .free = free_monitor};
+	monitor->conn = conn;
+	monitor->is_own = call->own;
+	monitor->is_of_pool = call->pool.text;
+	monitor->is_of_session = call->session_id.text;
+	list_init(&monitor->link);
+	json_writer_init(&monitor->held);
+	if (call->pool.text && call->pool.length <= POOL_NAME_MAX)
+		memcpy(monitor->pool, call->pool.text, call->pool.length);
+	return monitor;
+}
+
+static void refuse_subject(struct request *request, const struct monitor_call *call, int r,
+	const struct session_ref *ref)
+{
+	struct ended_error ended = {.session_id = call->session_id, .outcome = (int)ref->outcome};
+
+	if (r == STATUS_NO_SUCH_POOL)
+		refuse(request, r, &no_such_pool_error, &(struct pool_error){call->pool});
+	else if (r == STATUS_SESSION_ENDED)
+		refuse(request, r, &session_ended_error, &ended);
+	else
+		refuse(request, STATUS_NO_SUCH_SESSION, &no_such_session_error,
+			&(struct session_error){call->session_id});
+}
+
+void handle_monitor(struct request *request, const void *in)
+{
+	const struct monitor_call *call = in;
+	struct conn *conn = request->conn;
+	struct session_ref ref = {.caller = &conn->owner};
+	struct monitor *monitor;
+	int r = 0;
+
+	if (!request->call->more) {
+		refuse(request, STATUS_EXPECTED_MORE, NULL, NULL);
+		return;
+	}
+	monitor = new_monitor(conn, call);
+	if (!monitor || (call->own && peer_identify(&conn->owner.peer) < 0)) {
+		free(monitor);
+		fail_request(request);
+		return;
+	}
+	if (call->session_id.text &&
+		id_parse_session(call->session_id.text, call->session_id.length, &ref.id) < 0)
+		r = STATUS_NO_SUCH_SESSION;
+	monitor->session_id = ref.id;
+	begin_reading(conn->loop, monitor); /* first, so that nothing happens in between */
+	if (r == 0)
+		r = check_subject(request, monitor, &ref);
+	if (r) {
+		refuse_subject(request, call, r, &ref);
+		free_monitor(&monitor->pending);
+		return;
+	}
+	conn->pending = &monitor->pending;
+	resume_monitor(&monitor->pending, conn);
+}
