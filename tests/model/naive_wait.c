@@ -334,22 +334,26 @@ void naive_abandon(int waiter)
 		forget_decision(i, waiter);
 }
 
-static const struct naive_session *find_anybodys(int request)
+static int count_waiting(int request, const struct naive_session **ret)
 {
-	for (int p = 0; p < N_POOLS; p++)
-		for (size_t i = 0; i < naive.n_live; i++)
-			if (naive_waits(&naive.live[i]) && naive.live[i].pool == p &&
-				naive.live[i].request == request)
-				return &naive.live[i];
-	return NULL;
+	int n = 0;
+
+	for (size_t i = 0; i < naive.n_live; i++)
+		if (naive_waits(&naive.live[i]) && naive.live[i].request == request) {
+			*ret = &naive.live[i];
+			n++;
+		}
+	return n;
 }
 
 int naive_cancel(int peer, int request, uint64_t *ret_id, enum session_state *ret_state)
 {
 	const struct naive_session *session = naive_find_request(naive_peers[peer].uid, request);
+	bool is_own_wait = session && naive_waits(session);
 
-	if (!session && naive_peers[peer].is_admin)
-		session = find_anybodys(request);
+	/* An admin may mean another user's; but which one must be clear. */
+	if (!is_own_wait && naive_peers[peer].is_admin && count_waiting(request, &session) > 1)
+		return STATUS_INVALID_PARAMETER;
 	if (!session)
 		return STATUS_NO_SUCH_SESSION;
 	if (!naive_may_act(session, peer))
