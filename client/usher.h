@@ -30,11 +30,12 @@
  *   -ETIMEDOUT     no reply within call_timeout_ms; the connection is closed, as above
  *   -EBADMSG       the broker's reply was not understood; the connection is closed, as above
  *   -EMSGSIZE      the broker's reply was over 64 MiB; the connection is closed, as above
- *   -EINVAL, -E2BIG  an argument is wrong: a NULL that must not be (but for the handle, which
- *                  is never NULL), an options' size that is no version's; options from a newer
- * header that set what this library does not know -ENOMEM, -EMFILE, -ENFILE  this process is short
- * of memory or descriptors -USHER_E_TOO_MANY_CONNECTIONS, -USHER_E_PERMISSION_DENIED,
- * -USHER_E_INVALID_PARAMETER usher_last_error() explains the last one.
+ *   -EINVAL        an argument is wrong: a NULL that must not be (but for the handle, which is
+ *                  never NULL), an options' size that is no version's
+ *   -E2BIG         options from a newer header set what this library does not know
+ *   -ENOMEM, -EMFILE, -ENFILE  this process is short of memory or descriptors
+ *   -USHER_E_TOO_MANY_CONNECTIONS, -USHER_E_PERMISSION_DENIED, -USHER_E_INVALID_PARAMETER
+ * usher_last_error() explains the last one.
  *
  * Connection. A handle has one control connection, made by the first call that needs it. Sessions
  * with the owner USHER_OWNER_CONNECTION belong to it: they end as abandoned when it closes, by

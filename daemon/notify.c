@@ -6,7 +6,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#define STATUS_MS 2000
+#define STATUS_MS    2000
+#define POOLS_A_LOCK 16
 
 void notify_reloading(void)
 {
@@ -23,23 +24,43 @@ void notify_stopping(void)
 	sd_notify(0, "STOPPING=1");
 }
 
+/* The limits of all pools together, looked up in portions. */
+static uint64_t sum_of_limits(struct broker *broker)
+{
+	struct pool_view views[POOLS_A_LOCK];
+	char after[POOL_NAME_MAX + 1] = "";
+	struct section section;
+	uint64_t sum = 0;
+	size_t n;
+
+	do {
+		broker_enter(broker, &section);
+		n = table_view_pools(
+			section.table, after[0] ? after : NULL, section.now, views, POOLS_A_LOCK);
+		broker_leave(&section);
+		for (size_t i = 0; i < n; i++) {
+			sum += views[i].settings.limit;
+			snprintf(after, sizeof(after), "%s", views[i].name->bytes);
+			pool_view_deinit(&views[i]);
+		}
+	} while (n == POOLS_A_LOCK);
+	return sum;
+}
+
 static void tell_status(struct notifier *notifier)
 {
 	struct server *server = notifier->loop->server;
+	uint64_t limits = sum_of_limits(server->broker);
 	struct table_metrics metrics;
-	struct pool_view pool;
 	struct section section;
 	char status[sizeof(notifier->status)];
 
 	broker_enter(server->broker, &section);
 	table_metrics(section.table, section.now, &metrics);
-	table_view_pool(
-		section.table, POOL_DEFAULT_NAME, strlen(POOL_DEFAULT_NAME), section.now, &pool);
 	broker_leave(&section);
-	snprintf(status, sizeof(status), "%" PRIu64 " active, %" PRIu64 "/%" PRIu32 " in %s%s",
-		metrics.active, pool.used_units, pool.settings.limit, POOL_DEFAULT_NAME,
+	snprintf(status, sizeof(status), "%" PRIu64 "/%" PRIu64 " active, %" PRIu64 " waiting%s",
+		metrics.used_units, limits, metrics.waiting,
 		metrics.is_draining ? ", draining" : "");
-	pool_view_deinit(&pool);
 	if (strcmp(status, notifier->status) == 0)
 		return;
 	memcpy(notifier->status, status, sizeof(status));

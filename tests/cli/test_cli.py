@@ -281,14 +281,24 @@ class Top(FakeTest):
             terminal.process.send_signal(number)
             self.quit(terminal, status)
 
+    def stop(self, terminal):
+        """As a person would: a key that does nothing is hit again. (On a busy machine one was seen to
+        do nothing now and then, before it reached top.)"""
+        for _ in range(10):
+            terminal.type("\x1a")
+            for _ in range(30):
+                terminal.read(0.1)
+                if "it has stopped" in terminal.screen.text():
+                    return
+        self.fail("it does not stop")
+
     def test_it_stops_and_goes_on(self):
         self.fake(3)
         shell = "\"$USHERCTL\" top; echo it has stopped; read line; fg >/dev/null; echo it has ended"
         terminal = Terminal(["bash", "-mc", shell], **self.environment)
         self.addCleanup(terminal.close)
         terminal.wait_for("train", "the rows")
-        terminal.type("\x1a")
-        terminal.wait_for("it has stopped", "the stop")
+        self.stop(terminal)
         self.assertTrue(terminal.is_restored())
         terminal.type("\n")
         terminal.wait_for("q quit", "the screen again")

@@ -274,7 +274,7 @@ class Signals(unittest.TestCase):
             while told.count("WATCHDOG=1") < 3 or "STATUS=" not in told:
                 told += notify.recv(4096).decode() + "\n"
             self.assertIn("READY=1", told)
-            self.assertIn("STATUS=0 active, 0/200 in default", told)
+            self.assertIn("STATUS=0/200 active, 0 waiting", told)
             broker.process.send_signal(signal.SIGHUP)
             while "RELOADING=1" not in told or told.count("READY=1") < 2:
                 told += notify.recv(4096).decode() + "\n"
