@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""What is packaged beside the programs agrees with them: test_packaging.py SOURCE-ROOT VERSION, with
+the programs in USHERD and USHERCTL."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT, VERSION = pathlib.Path(sys.argv.pop(1)), sys.argv.pop(1)
+USHERD, USHERCTL = os.environ["USHERD"], os.environ["USHERCTL"]
+PACKAGING = ROOT / "packaging"
+
+
+def run(*arguments):
+    return subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def read(name):
+    return (PACKAGING / name).read_text(encoding="utf-8")
+
+
+def settings_of(configuration):
+    """What --check-config prints for a text, without what depends on the user."""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write(configuration)
+        file.flush()
+        printed = run(USHERD, "--check-config", "--config", file.name)
+    return re.sub(r"^(# )?socket(_mode)? = .*\n", "", printed, flags=re.M)
+
+
+def long_options(text):
+    return set(re.findall(r"^ {2}(?:-\w, | {4})(--[\w-]+)", text, re.M))
+
+
+class Sample(unittest.TestCase):
+    """packaging/usherd.conf."""
+
+    def test_it_changes_nothing(self):
+        self.assertEqual(settings_of(read("usherd.conf")), settings_of(""))
+
+    def test_what_it_shows_as_defaults_are_the_defaults(self):
+        uncommented = re.sub(r"^#(\w+ = .+)", r"\1", read("usherd.conf"), flags=re.M)
+        self.assertNotEqual(uncommented, read("usherd.conf"))
+        self.assertEqual(settings_of(uncommented), settings_of(""))
+
+    def test_it_has_every_key_once_in_its_section(self):
+        shown = re.findall(r"^(?:#(\w+) =|(\[.+\]))", read("usherd.conf"), re.M)
+        printed = re.findall(r"^(?:(?:# )?(\w+) =|(\[.+\]))",
+                             run(USHERD, "--check-config", "--config", "/dev/null"), re.M)
+        self.assertEqual(shown, printed)
+
+
+class Completions(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        text = run(USHERCTL, "--help")
+        table = text.partition("\nCommands:\n")[2].partition("\nOptions:\n")[0]
+        cls.common = long_options(text)
+        cls.commands = {name: long_options(run(USHERCTL, name, "--help"))
+                        for name in re.findall(r"^  ([a-z-]+) ", table, re.M)}
+
+    def bash(self, *words):
+        """What bash offers after WORDS, the last of which is being typed."""
+        script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); ' \
+                 '_usherctl usherctl "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; printf "%s\\n" "${COMPREPLY[@]}"'
+        return set(run("bash", "-c", script, "bash", PACKAGING / "completions/usher.bash", *words).split())
+
+    def test_bash_offers_the_commands(self):
+        self.assertEqual(self.bash("usherctl", ""), set(self.commands))
+
+    def test_bash_offers_the_options_of_each_command(self):
+        self.assertEqual({o for o in self.bash("usherctl", "-") if o.startswith("--")}, self.common)
+        for name, options in self.commands.items():
+            with self.subTest(command=name):
+                offered = self.bash("usherctl", name, "--")
+                self.assertEqual({o for o in offered if o.startswith("--")}, options)
+
+    def test_bash_offers_the_values_of_an_option(self):
+        self.assertEqual(self.bash("usherctl", "release", "--outcome", "c"), {"completed", "cancelled"})
+        self.assertEqual(self.bash("usherctl", "release", "--outcome", "=", "e"), {"error"})
+        self.assertEqual(self.bash("usherctl", "--call-timeout", "1s", "pau"), {"pause"})
+
+    def test_fish_has_the_commands_and_their_options(self):
+        lines = re.findall("^complete .*", read("completions/usherctl.fish"), re.M)
+        commands = {m.group(1) for line in lines
+                    if (m := re.search(r"-n __usherctl_needs_command -a ([a-z-]+) ", line))}
+        self.assertEqual(commands, set(self.commands))
+        common, own = set(), {name: set() for name in self.commands}
+        for line in lines:
+            option = re.search(r" -l ([\w-]+)", line)
+            command = re.search(r"__fish_seen_subcommand_from ([a-z-]+)'", line)
+            if option:
+                (own[command.group(1)] if command else common).add("--" + option.group(1))
+        self.assertEqual(common, self.common)
+        for name, options in self.commands.items():
+            with self.subTest(command=name):
+                self.assertEqual(own[name], options - self.common)
+
+    def test_zsh_has_the_commands_and_options(self):
+        text = read("completions/_usher")
+        everything = self.common.union(self.usherd_options(), *self.commands.values())
+        self.assertEqual(set(re.findall(r"^    '([a-z-]+):", text, re.M)), set(self.commands))
+        self.assertEqual(set(re.findall(r"--[a-z][\w-]+", text)), everything)
+
+    def test_usherds_options_are_in_all(self):
+        for name in ("usher.bash", "usherd.fish", "_usher"):
+            for option in self.usherd_options():
+                word = f" -l {option[2:]} " if name.endswith("fish") else option
+                self.assertIn(word, read("completions/" + name), name)
+
+    @staticmethod
+    def usherd_options():
+        return set(re.findall(r"^ {2}(--[\w-]+)", run(USHERD, "--help"), re.M))
+
+    def test_shells_can_read_them(self):
+        for shell, name in (("bash", "usher.bash"), ("zsh", "_usher"), ("fish", "usherctl.fish"), ("fish", "usherd.fish")):
+            if shutil.which(shell):
+                run(shell, "-n", PACKAGING / "completions" / name)
+
+
+class Debian(unittest.TestCase):
+    def test_the_version_is_the_projects(self):
+        self.assertEqual(re.match(r"usher \(([^)]*)\)", read("debian/changelog")).group(1), VERSION)
+
+    def test_the_symbols_are_the_librarys(self):
+        listed = re.findall(r"\b(usher_\w+);", (ROOT / "client/libusher.map").read_text())
+        self.assertEqual(re.findall(r"^ (usher_\w+)@USHER_0 ", read("debian/libusher0.symbols"), re.M),
+                         sorted(listed))
+
+
+unittest.main()
