@@ -30,6 +30,28 @@ static bool may_give_session(const char *method)
 	return is_ending(method, ".Create") || is_ending(method, ".Attach");
 }
 
+static bool is_one_of(const char *const *names, const char *name)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names;
+}
+
+/* Whether doing it twice is the same as once. */
+static bool is_repeatable(const char *method, const struct json_value *parameters)
+{
+	static const char *const repeatable[] = {"io.usher.Broker.Attach", "io.usher.Broker.Get",
+		"io.usher.Broker.GetMetrics", "io.usher.Broker.History", "io.usher.Broker.List",
+		"io.usher.Broker.ListPools", "io.usher.Broker.Renew", "io.usher.Broker.Update",
+		"io.usher.Broker.Verify", "org.varlink.service.GetInfo",
+		"org.varlink.service.GetInterfaceDescription", NULL};
+	struct json_value value;
+
+	return is_one_of(repeatable, method) ||
+	       (!strcmp(method, "io.usher.Broker.Create") &&
+		       json_find_member(parameters, "request_id", &value));
+}
+
 static void add_parameters(struct call *call, const struct json_value *parameters)
 {
 	json_write_bytes(&call->frame, parameters->text + 1, parameters->length - 2);
@@ -61,11 +83,12 @@ int usher_call(struct usher *u, const char *method, const char *parameters, char
 	if (r < 0)
 		return call_abandon(u, &call, r);
 	add_parameters(&call, &value);
+	call.may_resend = is_repeatable(method, &value);
 	r = call_finish(u, &call, &reply);
 	if (r < 0)
 		return r;
 	if (may_give_session(method))
-		u->owns_sessions = true;
+		u->owns_unknown = true;
 	return give_text(u, &reply.parameters, ret_parameters);
 }
 

@@ -28,6 +28,7 @@ int call_abandon(struct usher *u, struct call *call, int error)
 int call_misunderstood(struct usher *u)
 {
 	control_lost(u, -EBADMSG);
+	u->has_lost_sessions = false; /* this tells */
 	return usher_fail(u, -EBADMSG);
 }
 
@@ -50,7 +51,7 @@ int usher_connect(struct usher *u)
 	int r = usher_begin(u);
 
 	if (r == 0)
-		r = control_ensure(u, conn_deadline(u->call_timeout_ms));
+		r = control_ensure(u, conn_deadline(u->call_timeout_ms), false);
 	return r < 0 ? usher_fail(u, r) : 0;
 }
 
@@ -101,27 +102,31 @@ static int exchange(struct usher *u, const struct json_writer *frame, int64_t de
 	return conn_receive(&u->control.conn, deadline, ret, ret_length);
 }
 
+/* A call whose answer is lost is sent again if that does no harm, as soon as the broker is back;
+ * one that was not sent whole in any case. */
 static int send_and_receive(
-	struct usher *u, const struct call *call, const char **ret, size_t *ret_length)
+	struct usher *u, struct call *call, const char **ret, size_t *ret_length)
 {
 	int64_t deadline = conn_deadline(u->call_timeout_ms);
+	enum sent sent;
 
-	for (bool is_retry = false;; is_retry = true) {
-		int r = control_ensure(u, deadline);
-		enum sent sent;
-		bool had_sessions;
+	for (int n = 1;; n++) {
+		int r = control_ensure(u, deadline, n > 1);
 
 		if (r < 0)
 			return r;
 		r = exchange(u, &call->frame, deadline, &sent, ret, ret_length);
-		if (r == 0)
+		if (r == 0) {
+			backoff_reset(&u->link);
 			return 0;
-		had_sessions = u->owns_sessions;
+		}
 		control_lost(u, r);
-		if (r != -ECONNRESET || is_retry || had_sessions)
+		if (r != -ECONNRESET || n == SENDS_MOST ||
+			(sent == SENT_WHOLE && !call->may_resend)) {
+			u->has_lost_sessions = false; /* this tells */
 			return r;
-		if (sent == SENT_WHOLE && !call->may_resend)
-			return r;
+		}
+		call->was_resent |= sent == SENT_WHOLE;
 	}
 }
 
@@ -158,8 +163,8 @@ int call_decode(
 	return 0;
 }
 
-int call_simple(struct usher *u, const char *method, const struct message *in_table, const void *in,
-	const struct message *out_table, void *out)
+static int make_call(struct usher *u, const char *method, const struct message *in_table,
+	const void *in, const struct message *out_table, void *out, bool is_safe, bool *ret_resent)
 {
 	struct varlink_reply reply;
 	struct call call;
@@ -167,7 +172,28 @@ int call_simple(struct usher *u, const char *method, const struct message *in_ta
 
 	if (r < 0)
 		return r;
+	call.may_resend = is_safe;
 	message_encode_members(in_table, in, &call.frame);
 	r = call_finish(u, &call, &reply);
+	*ret_resent = call.was_resent;
 	return r < 0 || !out ? r : call_decode(u, out_table, &reply.parameters, out);
+}
+
+int call_safe(struct usher *u, const char *method, const struct message *in_table, const void *in,
+	const struct message *out_table, void *out, bool *ret_resent)
+{
+	bool resent = false;
+	int r = make_call(u, method, in_table, in, out_table, out, true, &resent);
+
+	if (ret_resent)
+		*ret_resent = resent;
+	return r;
+}
+
+int call_simple(struct usher *u, const char *method, const struct message *in_table, const void *in,
+	const struct message *out_table, void *out)
+{
+	bool resent;
+
+	return make_call(u, method, in_table, in, out_table, out, false, &resent);
 }

@@ -16,6 +16,20 @@ static struct release_call release_of(const struct request *q)
 	};
 }
 
+/* The session has moved to the control connection, or the one that waited is lost. It is kept as
+ * one that nobody wants, whoever owns it, for the broker may be away. Without memory it is left to
+ * its connection or its deadline. */
+void request_give_back_over_control(struct usher *u, struct request *q)
+{
+	struct held *h = NULL;
+
+	held_forget(u, q->session.session_id);
+	if (held_new(u, USHER_OWNER_CONNECTION, &h) < 0)
+		return;
+	held_add(u, h, &q->session, q->owner, false);
+	recover_release(u, h);
+}
+
 void request_give_back(struct usher *u, struct request *q)
 {
 	struct release_call in = release_of(q);
@@ -25,26 +39,40 @@ void request_give_back(struct usher *u, struct request *q)
 	loop_wake_at(u, q->deadline);
 	if (call_encode(&q->channel.out, USHER_INTERFACE ".Release", VARLINK_PLAIN, &release_in,
 		    &in) < 0 ||
-		channel_flush(u, &q->channel) < 0)
+		channel_flush(u, &q->channel) < 0) {
+		request_give_back_over_control(u, q);
 		request_drop(u, q);
+	}
 }
 
-static void on_ignored(
-	struct usher *u, const struct pending *call, int error, const struct varlink_reply *reply)
+/* ---- a look ---- */
+
+/* Two calls at once: the answer to the second tells. */
+int request_look(struct request *q)
 {
-	(void)u;
-	(void)call;
-	(void)error;
-	(void)reply;
+	struct cancel_call cancel = {q->call.request_id};
+	struct get_call get = {.request_id = q->call.request_id};
+	int r = call_encode(
+		&q->channel.out, USHER_INTERFACE ".Cancel", VARLINK_PLAIN, &cancel_in, &cancel);
+
+	q->looks = 2;
+	return r < 0 ? r
+		     : call_encode(&q->channel.out, USHER_INTERFACE ".Get", VARLINK_PLAIN, &get_in,
+			       &get);
 }
 
-/* The session has moved to the control connection, or is about to. */
-void request_give_back_over_control(struct usher *u, struct request *q)
+bool request_take_look(struct usher *u, struct request *q, const struct varlink_reply *reply)
 {
-	struct release_call in = release_of(q);
+	struct json_value value;
 
-	held_forget(u, q->session.session_id);
-	control_call(u, USHER_INTERFACE ".Release", &release_in, &in, on_ignored, NULL, NULL);
+	if (--q->looks > 0)
+		return true;
+	if (!reply->error[0] && json_find_member(&reply->parameters, "session", &value) &&
+		value.type == JSON_OBJECT && grant_decode(&value, &q->session) == 0)
+		request_give_back(u, q);
+	else
+		request_drop(u, q);
+	return false;
 }
 
 /* ---- cancel ---- */
@@ -55,7 +83,11 @@ static void on_cancelled(
 {
 	struct request *q = call->request;
 
-	if (q && q->state == REQUEST_WAITING && (error || reply->error[0]))
+	if (!q || q->state != REQUEST_WAITING)
+		return;
+	if (error)
+		request_start_again(u, q, error);
+	else if (reply->error[0])
 		request_drop(u, q);
 }
 
@@ -63,12 +95,16 @@ static void on_cancelled(
  * moment, so the wait is ended first, and the answer tells. */
 static void cancel_wait(struct usher *u, struct request *q)
 {
-	struct cancel_call in = {message_cstring(q->request_id)};
+	struct cancel_call in = {q->call.request_id};
+	int r;
 
-	if (q->owner == USHER_OWNER_CONNECTION ||
-		control_call(u, USHER_INTERFACE ".Cancel", &cancel_in, &in, on_cancelled, NULL, q) <
-			0)
+	if (q->owner == USHER_OWNER_CONNECTION) {
 		request_drop(u, q);
+		return;
+	}
+	r = control_call(u, USHER_INTERFACE ".Cancel", &cancel_in, &in, on_cancelled, NULL, q);
+	if (r < 0)
+		request_start_again(u, q, r);
 }
 
 static void cancel_done(struct usher *u, struct request *q)
@@ -104,7 +140,10 @@ int usher_cancel(struct usher *u, uint64_t request)
 		return usher_fail(u, -ESRCH);
 	q->is_cancelled = true;
 	q->has_progress = false;
-	if (q->state == REQUEST_CONNECTING)
+	q->deadline = conn_now_ms() + LOOK_MS;
+	loop_wake_at(u, q->deadline);
+	/* One that was sent may have been granted unheard: it is looked for, anew. */
+	if (q->state == REQUEST_CONNECTING && !q->was_sent)
 		request_drop(u, q);
 	else if (q->state == REQUEST_WAITING)
 		cancel_wait(u, q);

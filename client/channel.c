@@ -128,6 +128,7 @@ int channel_open(struct usher *u, struct channel *c)
 {
 	int r = conn_try_open(&c->conn, u->socket_path);
 
+	u->was_reached |= r == 0;
 	if (r == 0)
 		r = channel_watch(u, c);
 	if (r < 0)

@@ -28,6 +28,16 @@ int64_t conn_deadline(int64_t timeout_ms)
 	return deadline;
 }
 
+void conn_sleep_until(int64_t at)
+{
+	struct timespec until = {at / 1000, at % 1000 * 1000000};
+
+	if (at <= 0)
+		return;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
+}
+
 /* Milliseconds to the deadline, 0 if it has passed, -1 for none. */
 static int64_t time_left(int64_t deadline)
 {
@@ -119,6 +129,11 @@ int conn_try_open(struct conn *c, const char *path)
 	}
 	c->fd = fd;
 	return 0;
+}
+
+bool conn_is_absence(int error)
+{
+	return error != -EMFILE && error != -ENFILE && error != -ENOMEM;
 }
 
 /* What the reader kept is on the heap; it borrows nothing after the last frame was taken. */

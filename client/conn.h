@@ -27,6 +27,9 @@ struct conn {
 int64_t conn_now_ms(void);
 int64_t conn_deadline(int64_t timeout_ms);
 
+/* Sleep, whatever signals come. */
+void conn_sleep_until(int64_t at);
+
 void conn_init(struct conn *c);
 
 /* Connect to the socket at PATH, which fits a sockaddr_un. -ETIMEDOUT or connect(2)'s errors. */
@@ -34,6 +37,10 @@ int conn_open(struct conn *c, const char *path, int64_t deadline);
 
 /* The same. -EAGAIN: the listener's backlog is full, and nothing tells when it no longer is. */
 int conn_try_open(struct conn *c, const char *path);
+
+/* Whether connecting failed for the broker's sake, so that it may go well soon; and not because
+ * this process is short of something. */
+bool conn_is_absence(int error);
 
 /* Move the connection FROM, from which all frames have been taken, to the closed one TO. */
 void conn_move(struct conn *from, struct conn *to);

@@ -50,7 +50,7 @@ int control_call(struct usher *u, const char *method, const struct message *in_t
 	if (!p)
 		return -ENOMEM;
 	if (!channel_is_open(&u->control))
-		r = channel_open(u, &u->control);
+		r = control_open(u);
 	if (r == 0)
 		r = call_encode(&u->control.out, method, VARLINK_PLAIN, in_table, in);
 	if (r < 0) {
@@ -75,6 +75,7 @@ int control_answer(struct usher *u, const char *frame, size_t length)
 	p = take_oldest(u);
 	if (!p)
 		return -EBADMSG;
+	backoff_reset(&u->link);
 	p->on_answer(u, p, 0, &reply);
 	free(p);
 	return 0;
@@ -82,17 +83,19 @@ int control_answer(struct usher *u, const char *frame, size_t length)
 
 /* ---- the connection ---- */
 
-/* The answers' functions may call again, over the next connection. */
+/* Unknown ones cannot be attached again, and nobody could be told their ids. The answers' functions
+ * may call again, but find no connection before its time. */
 void control_lost(struct usher *u, int error)
 {
 	struct pending *list = u->pending;
-	bool owned_sessions = u->owns_sessions;
 
 	u->pending = NULL;
-	u->owns_sessions = false;
+	if (u->owns_unknown)
+		u->has_lost_sessions = true;
+	u->owns_unknown = false;
 	channel_close(u, &u->control);
-	if (owned_sessions)
-		held_lose_connection(u, error);
+	backoff_plan(&u->link, conn_now_ms());
+	held_lose_connection(u);
 	while (list) {
 		struct pending *p = list;
 
@@ -100,6 +103,7 @@ void control_lost(struct usher *u, int error)
 		p->on_answer(u, p, error, NULL);
 		free(p);
 	}
+	loop_wake_at(u, u->link.at);
 }
 
 int control_receive(struct usher *u)
@@ -130,31 +134,108 @@ static int check_alive(struct usher *u)
 	return r;
 }
 
-int control_ensure(struct usher *u, int64_t deadline)
+int control_open(struct usher *u)
 {
+	if (conn_now_ms() < u->link.at)
+		return -EAGAIN;
+	if (channel_open(u, &u->control) < 0) {
+		loop_wake_at(u, backoff_plan(&u->link, conn_now_ms()));
+		return -EAGAIN;
+	}
+	recover_ask(u);
+	return 0;
+}
+
+/* False if the time is over before that. */
+static bool sleep_until_retry(const struct usher *u, int64_t give_up_at)
+{
+	conn_sleep_until(u->link.at < give_up_at ? u->link.at : give_up_at);
+	return conn_now_ms() < give_up_at;
+}
+
+/* Once at least, and at once if nothing has failed in the same call. */
+static int open_blocking(struct usher *u, int64_t deadline, int64_t give_up_at, bool is_retry)
+{
+	bool is_patient = is_retry || recover_is_needed(u);
 	int r;
 
-	if (u->has_lost_sessions) {
-		u->has_lost_sessions = false;
-		return -ECONNRESET;
-	}
-	if (channel_is_open(&u->control)) {
-		bool had_sessions = u->owns_sessions;
-
-		r = check_alive(u);
+	if (is_retry)
+		sleep_until_retry(u, give_up_at);
+	for (;;) {
+		r = conn_open(&u->control.conn, u->socket_path, deadline);
+		u->was_reached |= r == 0;
+		if (r == 0)
+			r = channel_watch(u, &u->control);
 		if (r == 0)
 			return 0;
-		if (channel_is_open(&u->control))
-			control_lost(u, r);
-		if (had_sessions)
+		channel_close(u, &u->control);
+		backoff_plan(&u->link, conn_now_ms());
+		if (!is_patient || !conn_is_absence(r) || !sleep_until_retry(u, give_up_at))
 			return r;
 	}
-	r = conn_open(&u->control.conn, u->socket_path, deadline);
-	if (r == 0)
-		r = channel_watch(u, &u->control);
-	if (r < 0)
-		channel_close(u, &u->control);
+}
+
+/* Those to the questions about sessions, which nothing may overtake. */
+static int receive_asked(struct usher *u, int64_t deadline)
+{
+	const char *frame;
+	size_t length;
+	int r = 0;
+
+	while (r == 0 && recover_is_asking(u)) {
+		r = channel_send_all(u, &u->control, deadline);
+		if (r == 0)
+			r = conn_receive(&u->control.conn, deadline, &frame, &length);
+		if (r == 0)
+			r = control_answer(u, frame, length);
+	}
 	return r;
+}
+
+int control_restore(struct usher *u, int64_t deadline, bool is_expected)
+{
+	int64_t give_up_at = deadline < 0 ? conn_now_ms() + RETURN_MS : deadline;
+	int r = channel_is_open(&u->control) ? check_alive(u) : 0;
+
+	for (bool is_retry = is_expected;; is_retry = true) {
+		if (r < 0 && channel_is_open(&u->control))
+			control_lost(u, r);
+		r = channel_is_open(&u->control) ? 0
+						 : open_blocking(u, deadline, give_up_at, is_retry);
+		if (r < 0)
+			return r;
+		recover_ask(u);
+		r = receive_asked(u, deadline);
+		if (r == 0 || r == -ETIMEDOUT || conn_now_ms() >= give_up_at)
+			return r;
+	}
+}
+
+void control_restore_held(struct usher *u, int64_t deadline)
+{
+	int r = channel_is_open(&u->control) ? check_alive(u) : 0;
+
+	if (r < 0 && channel_is_open(&u->control))
+		control_lost(u, r);
+	if (recover_is_needed(u) || recover_is_asking(u))
+		control_restore(u, deadline, true);
+}
+
+static int take_loss(struct usher *u)
+{
+	bool has_lost = u->has_lost_sessions;
+
+	u->has_lost_sessions = false;
+	return has_lost ? -ECONNRESET : 0;
+}
+
+int control_ensure(struct usher *u, int64_t deadline, bool is_expected)
+{
+	int r = take_loss(u);
+
+	if (r == 0)
+		r = control_restore(u, deadline, is_expected);
+	return r == 0 ? take_loss(u) : r;
 }
 
 bool control_adopt(struct usher *u, struct channel *from)
@@ -163,33 +244,29 @@ bool control_adopt(struct usher *u, struct channel *from)
 		return false;
 	if (channel_move(u, from, &u->control) < 0)
 		control_lost(u, -ENOMEM); /* unwatched, it would be of no use */
+	else
+		recover_ask(u);
 	return channel_is_open(&u->control);
 }
 
-/* A refusal may lie there even if sending has failed. Where the program has no event handler, its
- * next call has to say that sessions were lost. */
+/* A refusal may lie there even if sending has failed. */
 void control_on_ready(struct usher *u, struct channel *c)
 {
-	bool is_silent = u->owns_sessions && !u->on_event;
 	int sent = channel_flush(u, c);
 	int r = control_receive(u);
 
-	if (r == 0 && sent < 0) {
-		r = sent;
-		control_lost(u, r);
-	}
-	if (r < 0 && is_silent)
-		u->has_lost_sessions = true;
+	if (r == 0 && sent < 0)
+		control_lost(u, sent);
 }
 
+/* Sessions that are about to be attached would end with the connection, so that it is not closed
+ * because the broker, which may have just been started, takes its time. */
 int64_t control_do_due(struct usher *u, int64_t now)
 {
-	if (!u->pending || u->pending->deadline < 0)
+	if (!u->pending || u->pending->deadline < 0 || recover_is_asking(u))
 		return -1;
 	if (now < u->pending->deadline)
 		return u->pending->deadline;
-	if (u->owns_sessions && !u->on_event)
-		u->has_lost_sessions = true;
 	control_lost(u, -ETIMEDOUT);
 	return -1;
 }

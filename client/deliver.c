@@ -14,6 +14,17 @@ static enum usher_event_type take_bit(unsigned *bits)
 	return (enum usher_event_type)type;
 }
 
+/* That it is there still comes before what is to be done about it. */
+static enum usher_event_type take_type(struct held *h)
+{
+	unsigned reattached = 1u << USHER_EVENT_REATTACHED;
+
+	if (!(h->due_events & reattached))
+		return take_bit(&h->due_events);
+	h->due_events &= ~reattached;
+	return USHER_EVENT_REATTACHED;
+}
+
 static struct held *find_told(const struct usher *u)
 {
 	struct held *h = u->held;
@@ -27,7 +38,7 @@ static void deliver_held(struct usher *u, struct held *h)
 {
 	struct usher_event event = {
 		.size = sizeof(event),
-		.type = take_bit(&h->due_events),
+		.type = take_type(h),
 		.outcome = -1,
 		.expires_at_us = h->expires_at_us,
 	};
@@ -38,7 +49,7 @@ static void deliver_held(struct usher *u, struct held *h)
 	if (event.type == USHER_EVENT_REVOKING) {
 		event.reason = reason = h->reason;
 		h->reason = NULL;
-	} else if (event.type != USHER_EVENT_OVERDUE) {
+	} else if (event.type == USHER_EVENT_RENEW_FAILED || event.type == USHER_EVENT_LOST) {
 		event.error = h->error;
 	}
 	if (event.type == USHER_EVENT_LOST) {

@@ -48,6 +48,7 @@ static int64_t do_due(struct usher *u)
 	int64_t now = conn_now_ms();
 	int64_t next = control_do_due(u, now);
 
+	next = sooner(next, recover_do_due(u, now)); /* first: what is held has least time */
 	next = sooner(next, request_do_due(u, now));
 	next = sooner(next, held_do_due(u, now));
 	return sooner(next, watch_do_due(u, now));

@@ -28,6 +28,7 @@ union refusal {
 	struct paused_error paused;
 	struct connections_error connections;
 	struct config_error config;
+	struct store_error store;
 };
 
 struct sentence {
@@ -246,6 +247,9 @@ static void say_refusal(const struct sentence *s, int status, const union refusa
 		break;
 	case STATUS_TOO_MANY_CONNECTIONS:
 		say_connections(s, &e->connections);
+		break;
+	case STATUS_STORE_UNAVAILABLE:
+		say(s, "the broker cannot store new sessions: %.*s", TEXT(e->store.reason));
 		break;
 	case STATUS_INVALID_CONFIG:
 		say(s, "%.*s", TEXT(e->config.message));

@@ -11,7 +11,9 @@
 #ifndef USHER_CLIENT_HANDLE_H
 #define USHER_CLIENT_HANDLE_H
 
+#include "client/backoff.h"
 #include "client/channel.h"
+#include "client/request_id.h"
 #include "client/usher.h"
 #include "proto/message.h"
 #include "proto/varlink.h"
@@ -20,7 +22,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CLIENT_DEPTH_MAX 1024 /* of what the program passes in, and of replies */
+#define CLIENT_DEPTH_MAX 1024  /* of what the program passes in, and of replies */
+#define RETURN_MS        30000 /* for a broker to come back, where nothing else sets an end */
+#define SENDS_MOST       8     /* of one call: it may be what the broker dies of */
 #define SESSION_ID_SIZE  sizeof(((struct usher_session *)NULL)->session_id)
 
 struct held;
@@ -30,8 +34,7 @@ struct request;
 /* The Monitor call, see watch.c. */
 struct watch {
 	struct channel channel;
-	int64_t retry_at; /* not before */
-	int64_t backoff_ms;
+	struct backoff backoff;
 	bool is_unreachable; /* the program knows */
 };
 
@@ -42,8 +45,10 @@ struct usher {
 
 	struct channel control;
 	struct pending *pending; /* calls sent or to be sent over it, the oldest first */
-	bool owns_sessions;      /* the connection was given a session that ends with it */
-	bool has_lost_sessions;  /* such a connection was lost, which the next call has to say */
+	struct backoff link;     /* of connecting it anew */
+	bool was_reached;  /* the broker, once: who waits for a slot waits for it to come back */
+	bool owns_unknown; /* usher_call() may have put a session on it, which is not held */
+	bool has_lost_sessions; /* which no event tells, so the next call has to */
 
 	char error_name[VARLINK_METHOD_MAX + 1];
 	char error_message[512];
@@ -88,7 +93,8 @@ bool usher_leave(struct usher *u);
 struct call {
 	const char *method;
 	struct json_writer frame;
-	bool may_resend; /* doing it twice is the same as once */
+	bool may_resend; /* doing it twice is the same as once, or the answer tells */
+	bool was_resent; /* it was: the first one may have been done, too */
 };
 
 /* Begin a call of METHOD on U: checks the process, forgets the last error, and begins the frame, to
@@ -107,7 +113,12 @@ int call_abandon(struct usher *u, struct call *call, int error);
 int call_decode(
 	struct usher *u, const struct message *table, const struct json_value *value, void *out);
 
-/* A call with the members of IN. OUT may be NULL, else as with call_decode(). */
+/* A call with the members of IN, sent again if its answer is lost: RET_RESENT, which may be NULL,
+ * tells whether it was. OUT may be NULL, else as with call_decode(). */
+int call_safe(struct usher *u, const char *method, const struct message *in_table, const void *in,
+	const struct message *out_table, void *out, bool *ret_resent);
+
+/* The same for one that must not be sent twice. */
 int call_simple(struct usher *u, const char *method, const struct message *in_table, const void *in,
 	const struct message *out_table, void *out);
 
@@ -133,8 +144,9 @@ struct pending {
 	struct request *request; /* NULL: about none, or it is gone */
 };
 
-/* Call without waiting, behind all that was called before. Connects, if need be: -EAGAIN if the
- * broker's backlog is full. On a failure ON_ANSWER is not called. SESSION_ID may be NULL. */
+/* Call without waiting, behind all that was called before. Connects, if need be: -EAGAIN if that
+ * fails, or has failed a moment ago, and is to be tried again at u->link.at. On a failure ON_ANSWER
+ * is not called. SESSION_ID may be NULL. */
 int control_call(struct usher *u, const char *method, const struct message *in_table,
 	const void *in, answer_fn *on_answer, const char *session_id, struct request *request);
 
@@ -144,15 +156,28 @@ int control_receive(struct usher *u);
 /* One answer: to the oldest pending call. 0 or -EBADMSG. */
 int control_answer(struct usher *u, const char *frame, size_t length);
 
-/* The connection is of no use any more: close it, answer the pending calls with ERROR, and mark the
- * sessions it owned as lost. */
+/* The connection is of no use any more: close it, have the sessions that it owned attached again,
+ * and answer the pending calls with ERROR. */
 void control_lost(struct usher *u, int error);
 
-/* Before a call: a connection that is alive. One that was lost in the meantime is replaced, unless
- * sessions went with it: -ECONNRESET. Blocks until DEADLINE. */
-int control_ensure(struct usher *u, int64_t deadline);
+/* A connection that is alive, and the sessions attached to it whose connection was lost. Blocks
+ * until DEADLINE. A broker that cannot be reached is waited for, half a minute if there is no
+ * deadline, if sessions are at stake or IS_EXPECTED: else it is an error at once. -ETIMEDOUT leaves
+ * the connection open, for its closing would end what is about to be attached. */
+int control_restore(struct usher *u, int64_t deadline, bool is_expected);
 
-/* Take over the connection FROM, which gave a session, if there is none. */
+/* The same for what is held, in the middle of something that may take long: if it fails, the next
+ * call tries again. */
+void control_restore_held(struct usher *u, int64_t deadline);
+
+/* The same, before a call. -ECONNRESET: sessions are lost, and no event has told. */
+int control_ensure(struct usher *u, int64_t deadline, bool is_expected);
+
+/* Open it now, without blocking; see control_call(). */
+int control_open(struct usher *u);
+
+/* Take over the connection FROM, which gave a session, if there is none: the sessions of the one
+ * before are attached to it. */
 bool control_adopt(struct usher *u, struct channel *from);
 
 /* What is due: answers that came too late. Returns when to come again, -1 for never. */
@@ -171,21 +196,40 @@ int grant_decode(const struct json_value *value, struct usher_session *ret);
 bool grant_decode_queued(
 	const struct json_value *value, int64_t *ret_position, int64_t *ret_waiting);
 
+/* Text of at most SIZE - 1 bytes for C. 0 or -EBADMSG. */
+int copy_text(const struct message_text *text, char *buf, size_t size);
+
 /* Hand SESSION over to the program's struct, which may be an older, shorter one. */
 void grant_give(struct usher_session *session, struct usher_session *ret);
 
-/* ---- create.c ---- */
+/* ---- wish.c ---- */
 
 /* A Create as the program wants it, checked. The texts are the program's, but a request id that was
  * made. */
 struct wish {
 	struct usher_create_options options;
 	struct create_call call;
-	char request_id[64];
+	char request_id[REQUEST_ID_SIZE]; /* "": the program has given one */
 };
 
 /* 0, -EINVAL or -E2BIG, ... */
 int wish_prepare(const struct usher_create_options *options, struct wish *ret);
+
+/* A copy of the call that outlives the program's texts: RET_TEXTS, the caller's, has them. */
+int wish_keep(const struct create_call *call, struct create_call *ret, char **ret_texts);
+
+/* Milliseconds of CLOCK_MONOTONIC; -1: never. */
+struct wish_clock {
+	int64_t until;      /* the end of the wait */
+	int64_t answer_at;  /* and the time for calls on top: the answer is too late then */
+	int64_t give_up_at; /* the same, or half a minute on top: the broker does not come back */
+};
+
+void wish_clock_start(const struct usher *u, int64_t wait_ms, struct wish_clock *ret);
+
+/* For another try: wait for the time that is left, or for a moment, which tells whether the session
+ * was granted in time. */
+void wish_clock_set(const struct wish_clock *clock, struct create_call *call);
 
 /* The wire's number of an owner; -1 for what is none. */
 int owner_index(enum usher_owner owner);
@@ -194,8 +238,10 @@ int owner_index(enum usher_owner owner);
  * is none. */
 int find_object(const char *text, struct message_text *ret);
 
-/* Text of at most SIZE - 1 bytes for C. 0 or -EBADMSG. */
-int copy_text(const struct message_text *text, char *buf, size_t size);
+/* ---- create_wait.c ---- */
+
+/* usher_create() with a wait. RET, of this version, is filled. */
+int create_waiting(struct usher *u, const struct wish *wish, struct usher_session *ret);
 
 /* ---- request.c ---- */
 
@@ -210,6 +256,14 @@ bool request_has_news(const struct usher *u);
 
 /* ---- held.c ---- */
 
+/* What the broker has to be asked about a session. */
+enum ask {
+	ASK_NOTHING,
+	ASK_CHECK,   /* whether it is there still */
+	ASK_ATTACH,  /* its connection was lost: that it belongs to the new one */
+	ASK_RELEASE, /* nobody wants it */
+};
+
 struct held {
 	struct held *next;
 	char session_id[SESSION_ID_SIZE];
@@ -221,6 +275,11 @@ struct held {
 	bool is_failing;
 	bool is_seen;          /* in the snapshot that is coming in */
 	bool is_lost;          /* gone once the program knows */
+	bool is_releasing;     /* the program does, so that it is not to be attached any more */
+	bool is_unwanted;      /* the program knows nothing of it, and it is to be released */
+	enum ask ask;          /* what to ask the broker about it */
+	bool is_asked;         /* it was, and has not answered */
+	struct backoff again;  /* of asking */
 	int64_t expires_at_us; /* -1: never */
 	int64_t renew_at;      /* CLOCK_MONOTONIC, milliseconds; -1: never */
 	unsigned due_events;   /* bits 1 << enum usher_event_type */
@@ -229,9 +288,9 @@ struct held {
 	char *reason;          /* of the revocation; owned */
 };
 
-/* Room for one more session, before it is asked for; held_free() takes NULL. RET is NULL if the
- * handle does not keep track. 0 or -ENOMEM. */
-int held_new(const struct usher *u, struct held **ret);
+/* Room for one more session of OWNER, before it is asked for; held_free() takes NULL. RET is NULL
+ * if the handle does not keep track of such. 0 or -ENOMEM. */
+int held_new(const struct usher *u, enum usher_owner owner, struct held **ret);
 void held_free(struct held *h);
 
 /* The handle holds SESSION from now on; H may be NULL. One held already is replaced. */
@@ -249,14 +308,54 @@ void held_set_deadline(struct usher *u, const char *session_id, int64_t expires_
 void held_note_refusal(struct usher *u, const char *session_id, const struct varlink_reply *reply);
 
 void held_lose(struct usher *u, struct held *h, int outcome, int error);
-void held_lose_connection(struct usher *u, int error);
-void held_tell(struct usher *u, struct held *h, enum usher_event_type type);
 
-/* Ask the broker whether the session is there still. */
-void held_check(struct usher *u, struct held *h);
+/* The outcome that SessionEnded names; -1 if there is none, or it is of a newer broker. */
+int held_outcome_of(const struct json_value *parameters);
+
+/* The control connection is lost: those that belonged to it are to be attached again. */
+void held_lose_connection(struct usher *u);
+void held_tell(struct usher *u, struct held *h, enum usher_event_type type);
 
 /* Start the Renews that are due. Returns when the next one is. */
 int64_t held_do_due(struct usher *u, int64_t now);
+
+/* ---- recover.c ---- */
+
+/* Ask the broker about the session as soon as it can be reached. */
+void recover_check(struct usher *u, struct held *h);
+
+/* The program does not want the session any more: release it, now or when the broker is back, and
+ * forget it then. */
+void recover_release(struct usher *u, struct held *h);
+
+/* The control connection is open: ask what is to be asked over it, without waiting. */
+void recover_ask(struct usher *u);
+
+/* Sessions wait for being attached again, as soon as there is a broker. */
+bool recover_is_needed(const struct usher *u);
+
+/* The broker was asked to attach sessions, and has not answered for all. */
+bool recover_is_asking(const struct usher *u);
+
+int64_t recover_do_due(struct usher *u, int64_t now);
+
+/* ---- told.c ---- */
+
+struct told_session {
+	struct message_text session_id;
+	int64_t expires_at;
+	bool overdue;
+	bool revoking;
+};
+
+extern const struct message told_session_table;
+
+/* The session is as it is told now. REASON is of the revocation; NULL: not known. */
+void told_take(struct usher *u, struct held *h, const struct told_session *session,
+	const struct message_text *reason);
+
+/* The same out of the answer to Attach or Get, if it says anything that is understood. */
+void told_take_answer(struct usher *u, struct held *h, const struct json_value *parameters);
 
 /* ---- watch.c ---- */
 

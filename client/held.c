@@ -8,16 +8,17 @@
 #include <time.h>
 
 #define RENEW_LEAST_MS 10 /* so that the shortest deadlines do not keep the processor busy */
-#define RETRY_LEAST_MS 50
+#define RETRY_LEAST_MS 50 /* of a Renew that was refused */
 #define RETRY_MOST_MS  2000
 
 /* ---- the list ---- */
 
-/* A program without an event loop or handler is told of nothing, so nothing need be kept. */
-int held_new(const struct usher *u, struct held **ret)
+/* What belongs to the connection must be attached again when that is lost. Of the others a program
+ * without an event loop or handler is told nothing, so they need not be kept. */
+int held_new(const struct usher *u, enum usher_owner owner, struct held **ret)
 {
 	*ret = NULL;
-	if (u->loop.epoll_fd < 0 && !u->on_event)
+	if (owner != USHER_OWNER_CONNECTION && u->loop.epoll_fd < 0 && !u->on_event)
 		return 0;
 	*ret = calloc(1, sizeof(**ret));
 	return *ret ? 0 : -ENOMEM;
@@ -43,7 +44,7 @@ void held_remove(struct usher *u, struct held *h)
 struct held *held_find(struct usher *u, const char *session_id)
 {
 	for (struct held *h = u->held; h; h = h->next) {
-		if (!h->is_lost && !strcmp(h->session_id, session_id))
+		if (!h->is_lost && !h->is_unwanted && !strcmp(h->session_id, session_id))
 			return h;
 	}
 	return NULL;
@@ -89,19 +90,21 @@ void held_lose(struct usher *u, struct held *h, int outcome, int error)
 	h->outcome = outcome;
 	h->error = error;
 	h->renew_at = -1;
+	h->ask = ASK_NOTHING;
 	h->due_events = 0; /* the rest does not matter any more */
 	held_tell(u, h, USHER_EVENT_LOST);
 }
 
-void held_lose_connection(struct usher *u, int error)
+void held_lose_connection(struct usher *u)
 {
 	for (struct held *h = u->held; h; h = h->next) {
-		if (!h->is_lost && h->owner == USHER_OWNER_CONNECTION)
-			held_lose(u, h, -1, error);
+		h->is_asked = false;
+		if (!h->is_lost && !h->is_unwanted && h->owner == USHER_OWNER_CONNECTION)
+			h->ask = ASK_ATTACH;
 	}
 }
 
-static int outcome_of(const struct json_value *parameters)
+int held_outcome_of(const struct json_value *parameters)
 {
 	struct json_value value;
 
@@ -126,7 +129,7 @@ void held_note_refusal(struct usher *u, const char *session_id, const struct var
 	struct held *h = held_find(u, session_id);
 
 	if (h && says_it_ended(reply))
-		held_lose(u, h, outcome_of(&reply->parameters), refusal_number(reply));
+		held_lose(u, h, held_outcome_of(&reply->parameters), refusal_number(reply));
 }
 
 /* ---- renewal ---- */
@@ -182,7 +185,8 @@ static void on_renewed(
 		return;
 	h->is_renewing = false;
 	if (error) {
-		fail_renewal(u, h, error);
+		h->renew_at = conn_now_ms(); /* as soon as the broker is back */
+		loop_wake_at(u, u->link.at);
 	} else if (reply->error[0]) {
 		held_note_refusal(u, call->session_id, reply);
 		if (!h->is_lost)
@@ -195,18 +199,31 @@ static void on_renewed(
 	}
 }
 
-static void renew(struct usher *u, struct held *h, int64_t now)
+static void renew(struct usher *u, struct held *h)
 {
 	struct renew_call in = {message_cstring(h->session_id), MESSAGE_ABSENT};
 	int r = control_call(
 		u, USHER_INTERFACE ".Renew", &renew_in, &in, on_renewed, h->session_id, NULL);
 
-	h->renew_at = -1;
 	h->is_renewing = r == 0;
-	if (r == -EAGAIN)
-		h->renew_at = now + RETRY_LEAST_MS;
-	else if (r < 0)
+	if (r == 0)
+		h->renew_at = -1;
+	else if (r != -EAGAIN)
 		fail_renewal(u, h, r);
+}
+
+/* One that is to be attached first is renewed right behind that. */
+static bool may_be_renewed(const struct held *h)
+{
+	return h->renew_at >= 0 && !h->is_renewing && (h->ask != ASK_ATTACH || h->is_asked);
+}
+
+/* While the broker cannot be reached, it is not sooner than that is tried again. */
+static int64_t next_renewal(const struct usher *u, const struct held *h, int64_t now)
+{
+	if (now < h->renew_at || channel_is_open(&u->control) || u->link.at < now)
+		return h->renew_at;
+	return u->link.at;
 }
 
 int64_t held_do_due(struct usher *u, int64_t now)
@@ -214,26 +231,10 @@ int64_t held_do_due(struct usher *u, int64_t now)
 	int64_t next = -1;
 
 	for (struct held *h = u->held; h; h = h->next) {
-		if (h->renew_at >= 0 && now >= h->renew_at && !h->is_renewing)
-			renew(u, h, now);
-		if (!h->is_renewing)
-			next = sooner(next, h->renew_at);
+		if (may_be_renewed(h) && now >= h->renew_at)
+			renew(u, h);
+		if (may_be_renewed(h))
+			next = sooner(next, next_renewal(u, h, now));
 	}
 	return next;
-}
-
-/* ---- the question whether it is there ---- */
-
-static void on_checked(
-	struct usher *u, const struct pending *call, int error, const struct varlink_reply *reply)
-{
-	if (error == 0 && reply->error[0])
-		held_note_refusal(u, call->session_id, reply);
-}
-
-void held_check(struct usher *u, struct held *h)
-{
-	struct get_call in = {.session_id = message_cstring(h->session_id)};
-
-	control_call(u, USHER_INTERFACE ".Get", &get_in, &in, on_checked, h->session_id, NULL);
 }

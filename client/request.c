@@ -29,7 +29,7 @@ static void request_free(struct usher *u, struct request *q)
 	channel_close(u, &q->channel);
 	usher_session_clear(&q->session);
 	held_free(q->held);
-	free(q->request_id);
+	free(q->texts);
 	free(q->refusal);
 	free(q);
 }
@@ -76,8 +76,8 @@ static void finish(struct usher *u, struct request *q, int result)
 
 static void finish_granted(struct usher *u, struct request *q)
 {
-	if (q->owner == USHER_OWNER_CONNECTION)
-		u->owns_sessions = true;
+	if (q->is_id_made)
+		q->session.is_existing = false; /* it is this very request's, sent twice */
 	held_add(u, q->held, &q->session, q->owner, q->is_renewed);
 	q->held = NULL;
 	finish(u, q, 0);
@@ -94,6 +94,37 @@ static void finish_refused(struct usher *u, struct request *q, const struct varl
 	finish(u, q, refusal_number(reply));
 }
 
+/* ---- anew ---- */
+
+static void plan_again(struct usher *u, struct request *q, int error)
+{
+	q->error = error;
+	q->retry_at = backoff_plan(&q->backoff, conn_now_ms());
+	loop_wake_at(u, q->retry_at);
+}
+
+/* Whatever it was told so far is void: the next broker knows it by its request id, or not at all.
+ */
+void request_start_again(struct usher *u, struct request *q, int error)
+{
+	channel_close(u, &q->channel);
+	if (q->state == REQUEST_RELEASING) {
+		request_give_back_over_control(u, q);
+		request_drop(u, q);
+		return;
+	}
+	usher_session_clear(&q->session);
+	if (q->sends >= SENDS_MOST) {
+		finish(u, q, error);
+		return;
+	}
+	q->state = REQUEST_CONNECTING;
+	q->has_progress = false;
+	if (!q->is_cancelled)
+		q->deadline = q->clock.give_up_at;
+	plan_again(u, q, error);
+}
+
 /* ---- granted ---- */
 
 /* If the control connection is lost meanwhile, the one that waited takes its place. */
@@ -104,13 +135,16 @@ static void on_attached(
 
 	if (!q)
 		return;
-	if (q->is_cancelled) {
-		if (error == 0 && !reply->error[0])
+	if (error) {
+		if (!q->is_cancelled && control_adopt(u, &q->channel))
+			finish_granted(u, q);
+		else
+			request_start_again(u, q, error);
+	} else if (q->is_cancelled) {
+		if (!reply->error[0])
 			request_give_back_over_control(u, q);
 		request_drop(u, q);
-	} else if (error && !control_adopt(u, &q->channel)) {
-		finish(u, q, error);
-	} else if (!error && reply->error[0]) {
+	} else if (reply->error[0]) {
 		finish(u, q, refusal_number(reply));
 	} else {
 		channel_close(u, &q->channel);
@@ -127,7 +161,7 @@ static void attach(struct usher *u, struct request *q)
 	q->state = REQUEST_ATTACHING;
 	channel_unwatch(u, &q->channel);
 	if (r < 0)
-		finish(u, q, r);
+		request_start_again(u, q, r);
 }
 
 static void take_grant(struct usher *u, struct request *q)
@@ -161,6 +195,13 @@ static bool take_reply(struct usher *u, struct request *q, const char *frame, si
 	struct varlink_reply reply;
 	int r = varlink_reply_decode(frame, length, CLIENT_DEPTH_MAX, &reply);
 
+	if (r == 0) {
+		q->sends = 0;
+		q->is_away = false;
+		backoff_reset(&q->backoff);
+	}
+	if (r == 0 && q->state == REQUEST_LOOKING)
+		return request_take_look(u, q, &reply);
 	if (r == 0 && q->state == REQUEST_RELEASING) {
 		request_drop(u, q);
 		return false;
@@ -197,43 +238,82 @@ static void on_ready(struct usher *u, struct channel *c)
 	}
 	if (r >= 0)
 		r = sent;
-	if (r < 0 && q->state == REQUEST_RELEASING)
-		request_drop(u, q);
+	if (r == -ECONNRESET)
+		request_start_again(u, q, r);
 	else if (r < 0)
 		finish(u, q, r);
 }
 
 /* ---- the begin ---- */
 
-static int64_t answer_deadline(const struct usher *u, const struct request *q)
+static int encode(struct request *q)
 {
-	int64_t all_ms;
+	struct create_call call = q->call;
 
-	if (q->wait_ms < 0 || u->call_timeout_ms <= 0 ||
-		__builtin_add_overflow(q->wait_ms, u->call_timeout_ms, &all_ms))
-		return -1;
-	return conn_deadline(all_ms);
+	if (q->was_sent && q->is_cancelled)
+		return request_look(q);
+	if (q->was_sent)
+		wish_clock_set(&q->clock, &call);
+	return call_encode(
+		&q->channel.out, USHER_INTERFACE ".Create", VARLINK_MORE, &create_in, &call);
 }
 
-static void try_connect(struct usher *u, struct request *q)
+static void send_wish(struct usher *u, struct request *q)
 {
-	int r = conn_try_open(&q->channel.conn, u->socket_path);
+	bool is_wanted = !q->is_cancelled;
+	int r;
 
-	if (r == -EAGAIN) {
-		q->retry_at = conn_now_ms() + RETRY_MS;
-		loop_wake_at(u, q->retry_at);
-		return;
-	}
 	q->retry_at = -1;
-	q->state = REQUEST_WAITING;
-	q->deadline = answer_deadline(u, q);
+	q->state = is_wanted ? REQUEST_WAITING : REQUEST_LOOKING;
+	if (is_wanted)
+		q->deadline = q->clock.answer_at; /* else usher_cancel() has set one */
 	loop_wake_at(u, q->deadline);
+	r = encode(q);
+	q->was_sent = true;
+	q->sends++;
 	if (r == 0)
 		r = channel_flush(u, &q->channel);
 	if (r < 0 && r != -ECONNRESET)
 		finish(u, q, r);
 	else if (channel_watch(u, &q->channel) < 0)
 		finish(u, q, -ENOMEM);
+}
+
+/* Not of the first failure after a loss: a broker that is restarted is back in a blink. */
+static void tell_absence(struct usher *u, struct request *q)
+{
+	if (q->is_away || q->is_cancelled)
+		return;
+	q->is_away = q->has_progress = true;
+	q->position = q->waiting = 0;
+	loop_wake_at(u, 0);
+}
+
+/* A broker that was there before is about to come back, or so it is hoped by who has sent
+ * something, waits anyway, or holds sessions, which wait for it, too. */
+static bool is_patient(const struct usher *u, const struct request *q)
+{
+	return q->was_sent || recover_is_needed(u) ||
+	       (u->was_reached && q->call.wait_ms != MESSAGE_ABSENT);
+}
+
+static void try_connect(struct usher *u, struct request *q)
+{
+	int r = conn_try_open(&q->channel.conn, u->socket_path);
+
+	u->was_reached |= r == 0;
+	if (r == 0) {
+		send_wish(u, q);
+	} else if (conn_is_absence(r) && is_patient(u, q)) {
+		if (q->backoff.range_ms > BACKOFF_LEAST_MS)
+			tell_absence(u, q);
+		plan_again(u, q, r);
+	} else if (r == -EAGAIN) {
+		q->retry_at = conn_now_ms() + RETRY_MS;
+		loop_wake_at(u, q->retry_at);
+	} else {
+		finish(u, q, r);
+	}
 }
 
 int64_t request_do_due(struct usher *u, int64_t now)
@@ -243,10 +323,7 @@ int64_t request_do_due(struct usher *u, int64_t now)
 	for (struct request *q = u->requests, *after; q; q = after) {
 		after = q->next;
 		if (q->deadline >= 0 && now >= q->deadline) {
-			if (q->state == REQUEST_RELEASING)
-				request_drop(u, q);
-			else
-				finish(u, q, -ETIMEDOUT);
+			finish(u, q, q->state == REQUEST_CONNECTING ? q->error : -ETIMEDOUT);
 			continue;
 		}
 		if (q->retry_at >= 0 && now >= q->retry_at)
@@ -258,7 +335,6 @@ int64_t request_do_due(struct usher *u, int64_t now)
 
 static int request_new(struct usher *u, const struct wish *wish, struct request **ret)
 {
-	const struct message_text *id = &wish->call.request_id;
 	struct request *q = calloc(1, sizeof(*q));
 	int r;
 
@@ -268,14 +344,14 @@ static int request_new(struct usher *u, const struct wish *wish, struct request 
 	q->session.size = sizeof(q->session);
 	q->owner = wish->options.owner;
 	q->is_renewed = !wish->options.no_renewal;
-	q->wait_ms = wish->options.wait_ms;
+	q->is_id_made = wish->request_id[0];
 	q->retry_at = -1;
-	q->deadline = conn_deadline(u->call_timeout_ms);
-	q->request_id = copy_text_of(id->text, id->length);
-	r = q->request_id ? held_new(u, &q->held) : -ENOMEM;
+	q->error = -ETIMEDOUT;
+	wish_clock_start(u, wish->options.wait_ms, &q->clock);
+	q->deadline = u->was_reached ? q->clock.give_up_at : conn_deadline(u->call_timeout_ms);
+	r = wish_keep(&wish->call, &q->call, &q->texts);
 	if (r == 0)
-		r = call_encode(&q->channel.out, USHER_INTERFACE ".Create", VARLINK_MORE,
-			&create_in, &wish->call);
+		r = held_new(u, q->owner, &q->held);
 	if (r < 0) {
 		request_free(u, q);
 		return r;

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BACKOFF_LEAST_MS 50
-#define BACKOFF_MOST_MS  5000
-#define FRAMES_AT_ONCE   64
+#define FRAMES_AT_ONCE 64
 
 /* Of an Event, what is wanted here: names that a newer broker adds do no harm. */
 struct told {
@@ -20,36 +18,20 @@ struct told {
 	struct message_text reason;
 };
 
-struct told_session {
-	struct message_text session_id;
-	int64_t expires_at;
-	bool overdue;
-	bool revoking;
-};
-
-#define TOLD(structure, field, k, required)                                                        \
+#define TOLD(field, k, required)                                                                   \
 	{                                                                                          \
 		.name = #field, .kind = k, .is_required = required,                                \
-		.offset = offsetof(struct structure, field), .min = 0, .max = INT64_MAX            \
+		.offset = offsetof(struct told, field), .min = 0, .max = INT64_MAX                 \
 	}
 
 static const struct message_field told_fields[] = {
-	TOLD(told, type, FIELD_STRING, true),
-	TOLD(told, session, FIELD_OBJECT, false),
-	TOLD(told, outcome, FIELD_STRING, false),
-	TOLD(told, reason, FIELD_STRING, false),
+	TOLD(type, FIELD_STRING, true),
+	TOLD(session, FIELD_OBJECT, false),
+	TOLD(outcome, FIELD_STRING, false),
+	TOLD(reason, FIELD_STRING, false),
 };
 static const struct message told_table = {
 	"Event", sizeof(struct told), told_fields, sizeof(told_fields) / sizeof(told_fields[0])};
-
-static const struct message_field session_fields[] = {
-	TOLD(told_session, session_id, FIELD_STRING, true),
-	TOLD(told_session, expires_at, FIELD_INT, false),
-	TOLD(told_session, overdue, FIELD_BOOL, false),
-	TOLD(told_session, revoking, FIELD_BOOL, false),
-};
-static const struct message session_table = {"Session", sizeof(struct told_session), session_fields,
-	sizeof(session_fields) / sizeof(session_fields[0])};
 
 /* ---- events ---- */
 
@@ -69,30 +51,6 @@ static int outcome_of(const struct told *told)
 	return -1;
 }
 
-static void take_state(struct usher *u, struct held *h, const struct told *told,
-	const struct told_session *session)
-{
-	if (session->revoking && !h->is_revoking) {
-		free(h->reason);
-		h->reason =
-			told->reason.text ? copy_text_of(told->reason.text, told->reason.length) : NULL;
-		held_tell(u, h, USHER_EVENT_REVOKING);
-	}
-	if (session->overdue && !h->is_overdue)
-		held_tell(u, h, USHER_EVENT_OVERDUE);
-	h->is_revoking = session->revoking;
-	h->is_overdue = session->overdue;
-}
-
-/* A Renew by somebody else moves the deadline, too. */
-static void take_deadline(struct usher *u, struct held *h, const struct told_session *session)
-{
-	int64_t expires_at = session->expires_at == MESSAGE_ABSENT ? -1 : session->expires_at;
-
-	if (expires_at != h->expires_at_us && !h->is_renewing)
-		held_set_deadline(u, h->session_id, expires_at);
-}
-
 static void take_session(
 	struct usher *u, const struct told *told, const struct told_session *session)
 {
@@ -109,18 +67,18 @@ static void take_session(
 		held_lose(u, h, outcome_of(told), 0);
 		return;
 	}
-	take_state(u, h, told, session);
-	take_deadline(u, h, session);
+	told_take(u, h, session, &told->reason);
 }
 
 /* Those that were held before and are not in the snapshot have ended, unless the broker does not
  * count them as ours any more. */
 static void check_unseen(struct usher *u)
 {
-	u->watch.backoff_ms = 0;
+	backoff_reset(&u->watch.backoff);
+	backoff_reset(&u->link); /* where one connection goes, others do */
 	for (struct held *h = u->held; h; h = h->next) {
-		if (!h->is_lost && !h->is_seen)
-			held_check(u, h);
+		if (!h->is_lost && !h->is_unwanted && !h->is_seen)
+			recover_check(u, h);
 		h->is_seen = true;
 	}
 	if (u->watch.is_unreachable)
@@ -155,7 +113,7 @@ static int take_event(
 		return 0;
 	if (!json_find_member(event, "session", &value))
 		return -EBADMSG;
-	r = decode(&session_table, &value, scratch, &session);
+	r = decode(&told_session_table, &value, scratch, &session);
 	if (r == 0)
 		take_session(u, &told, &session);
 	return r;
@@ -187,21 +145,10 @@ static int take_frame(struct usher *u, const char *frame, size_t length)
 
 /* ---- the connection ---- */
 
-static void plan_retry(struct usher *u)
-{
-	struct watch *w = &u->watch;
-
-	w->backoff_ms = w->backoff_ms ? w->backoff_ms * 2 : BACKOFF_LEAST_MS;
-	if (w->backoff_ms > BACKOFF_MOST_MS)
-		w->backoff_ms = BACKOFF_MOST_MS;
-	w->retry_at = conn_now_ms() + w->backoff_ms;
-	loop_wake_at(u, w->retry_at);
-}
-
 /* Being cut off is no news: the next snapshot tells what was missed. Not to get there again is. */
 static void fail(struct usher *u, int error)
 {
-	bool is_again = u->watch.backoff_ms > 0;
+	bool is_again = u->watch.backoff.range_ms > 0;
 
 	channel_close(u, &u->watch.channel);
 	if (is_again && error != -EAGAIN && !u->watch.is_unreachable) {
@@ -210,7 +157,7 @@ static void fail(struct usher *u, int error)
 		u->due_events |= 1u << USHER_EVENT_BROKER_LOST;
 		u->due_error = error;
 	}
-	plan_retry(u);
+	loop_wake_at(u, backoff_plan(&u->watch.backoff, conn_now_ms()));
 }
 
 /* The next frame, or 0 for now. */
@@ -259,7 +206,6 @@ static void start(struct usher *u)
 void watch_init(struct usher *u)
 {
 	channel_init(&u->watch.channel, on_ready);
-	u->watch.retry_at = -1;
 }
 
 void watch_deinit(struct usher *u)
@@ -277,7 +223,7 @@ int64_t watch_do_due(struct usher *u, int64_t now)
 	}
 	if (channel_is_open(&w->channel) || !u->held)
 		return -1;
-	if (now >= w->retry_at)
+	if (now >= w->backoff.at)
 		start(u);
-	return channel_is_open(&w->channel) ? -1 : w->retry_at;
+	return channel_is_open(&w->channel) ? -1 : w->backoff.at;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/broker.h"
 
+#include "daemon/core/persist.h"
+
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -41,6 +44,12 @@ void broker_beat(struct broker *broker, bool is_beating)
 	/* Through the clock, which first takes note of a stall that the new sign would hide. */
 	broker_time(broker);
 	atomic_store(&broker->beat_ns, is_beating ? monotonic_ns() : 0);
+}
+
+void broker_keep_beating(struct broker *broker)
+{
+	if (atomic_load(&broker->beat_ns))
+		broker_beat(broker, true);
 }
 
 static bool is_stale(struct broker *broker, int64_t now_ns)
@@ -90,33 +99,39 @@ const struct broker_stats *broker_stats(const struct broker *broker)
 	return &broker->stats;
 }
 
-struct broker *broker_new(uint32_t history_limit, const struct broker_hooks *hooks, void *context)
+/* The kernel never gives less than 256 bytes at once. */
+int broker_make_seed(uint64_t ret[2])
+{
+	size_t size = 2 * sizeof(ret[0]);
+
+	return getrandom(ret, size, 0) == (ssize_t)size ? 0 : -EIO;
+}
+
+struct broker *broker_new(
+	const struct broker_options *from, const struct broker_hooks *hooks, void *context)
 {
 	struct broker *broker = calloc(1, sizeof(*broker));
-	struct table_options options = {.history_limit = history_limit};
+	struct table_options options = {
+		.hash_seed = {from->seed[0], from->seed[1]},
+		.first_fence = from->first_fence,
+		.history_limit = from->history_limit,
+	};
 
 	if (!broker)
 		return NULL;
-	/* A seed that cannot be guessed; the kernel never gives less than 256 bytes at once. */
-	if (getrandom(broker->seed, sizeof(broker->seed), 0) != sizeof(broker->seed))
-		goto fail;
-	options.hash_seed[0] = broker->seed[0];
-	options.hash_seed[1] = broker->seed[1];
-	/* The wall clock in microseconds: larger than any fence of an earlier run, unless a run
-	 * gave more than a million a second or the clock was set back in between. */
-	options.first_fence = (uint64_t)(clock_ns(CLOCK_REALTIME) / 1000);
+	broker->seed[0] = from->seed[0];
+	broker->seed[1] = from->seed[1];
 	broker->table = table_new(&options);
-	if (!broker->table)
-		goto fail;
+	if (!broker->table) {
+		free(broker);
+		return NULL;
+	}
 	broker->armed_us = INT64_MAX;
 	broker->hooks = *hooks;
 	broker->context = context;
 	pthread_mutex_init(&broker->lock, NULL);
 	pthread_mutex_init(&broker->stall_lock, NULL);
 	return broker;
-fail:
-	free(broker);
-	return NULL;
 }
 
 void broker_free(struct broker *broker)
@@ -127,6 +142,24 @@ void broker_free(struct broker *broker)
 	pthread_mutex_destroy(&broker->stall_lock);
 	pthread_mutex_destroy(&broker->lock);
 	free(broker);
+}
+
+int64_t broker_stalled_us(struct broker *broker)
+{
+	return atomic_load(&broker->stalled_us);
+}
+
+void broker_set_stalled(struct broker *broker, int64_t stalled_us)
+{
+	atomic_store(&broker->stalled_us, stalled_us);
+}
+
+/* Each loop is a thread. */
+static _Thread_local uint64_t seen;
+
+uint64_t broker_seen(void)
+{
+	return seen;
 }
 
 #define GRANTS_A_SECTION 64
@@ -188,6 +221,16 @@ static void supply(struct broker *broker, const struct table_wants *wants)
 	table_supply_deinit(&supply);
 }
 
+void broker_expect(struct broker *broker, size_t n_sessions)
+{
+	struct table_wants wants;
+	int64_t entered_ns = lock(broker);
+
+	table_wants_for(broker->table, n_sessions, &wants);
+	unlock(broker, entered_ns);
+	supply(broker, &wants);
+}
+
 /* The processes are the daemon's, all else of the change is freed. */
 static void settle_change(struct broker *broker, struct table_change *change)
 {
@@ -239,6 +282,7 @@ void broker_leave(struct section *section)
 	bool is_earlier = table_next_deadline(broker->table) < broker->armed_us;
 	bool is_drain_news = has_drain_changed(broker);
 
+	seen = table_changed(broker->table);
 	if (is_earlier) /* told once: the owner of the deadlines arms it anew */
 		expect_deadline(broker);
 	unlock(broker, section->entered_ns);
@@ -284,4 +328,22 @@ struct drain broker_begin_drain(struct section *section)
 		table_drain(section->table, section->now, &section->change);
 	}
 	return broker->drain;
+}
+
+/* ---- from one daemon to the next ---- */
+
+const struct table *broker_stopped_table(const struct broker *broker)
+{
+	return broker->table;
+}
+
+struct drain broker_drain(const struct broker *broker)
+{
+	return broker->drain;
+}
+
+void broker_set_drain(struct broker *broker, const struct drain *drain)
+{
+	broker->drain = *drain;
+	broker->is_drain_told = false;
 }

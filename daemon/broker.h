@@ -35,8 +35,18 @@ struct broker_hooks {
 	void (*pump)(void *context);
 };
 
+struct broker_options {
+	uint32_t history_limit;
+	uint64_t seed[2];     /* of hashes; from the store, or broker_make_seed() */
+	uint64_t first_fence; /* larger than any that was given before */
+};
+
+/* A seed that cannot be guessed. 0 or a negated errno. */
+int broker_make_seed(uint64_t ret[2]);
+
 /* A broker with an empty table, the clock running; NULL without memory. */
-struct broker *broker_new(uint32_t history_limit, const struct broker_hooks *hooks, void *context);
+struct broker *broker_new(
+	const struct broker_options *options, const struct broker_hooks *hooks, void *context);
 void broker_free(struct broker *broker);
 
 struct section {
@@ -54,6 +64,13 @@ void broker_enter(struct broker *broker, struct section *section);
  * concerns, free what the change holds, make what the table wants to have. */
 void broker_leave(struct section *section);
 
+/* So many sessions are about to be restored: have the memory for them at hand. */
+void broker_expect(struct broker *broker, size_t n_sessions);
+
+/* The number of the last lock section that changed something to be stored, of those that this
+ * thread has seen: what it says may be told only when that is durable. */
+uint64_t broker_seen(void);
+
 /* Whether hooks.ended is called. Any thread. */
 void broker_report_ends(struct broker *broker, bool is_wanted);
 
@@ -61,11 +78,19 @@ void broker_report_ends(struct broker *broker, bool is_wanted);
  * of day. Any thread. */
 struct table_time broker_time(struct broker *broker);
 
+/* The time that is out of the table's clock; to be set before there are others who read it, so that
+ * the clock of an earlier run goes on. */
+int64_t broker_stalled_us(struct broker *broker);
+void broker_set_stalled(struct broker *broker, int64_t stalled_us);
+
 /* The sign of life that stalls are told by: while there are deadlines, their owner calls this at
  * least once a second (IS_BEATING true). Whoever reads the clock and finds the last sign older than
  * a second and a half knows that the daemon stood still (SIGSTOP, a paused machine), and takes that
  * time out of the table's clock, so that no deadline counts it. */
 void broker_beat(struct broker *broker, bool is_beating);
+
+/* Long work keeps the owner of the deadlines from giving its sign: this is one, if any is due. */
+void broker_keep_beating(struct broker *broker);
 
 /* The deadline that the caller will come back for; INT64_MAX: none. Under the lock or before start.
  */
@@ -85,6 +110,15 @@ struct drain {
 
 /* Begin a drain, or join the one that is on. */
 struct drain broker_begin_drain(struct section *section);
+
+/* ---- from one daemon to the next: while no other thread runs ---- */
+
+/* The table, to look at. */
+const struct table *broker_stopped_table(const struct broker *broker);
+
+/* The drain that is on, or was last; and one to go on with. */
+struct drain broker_drain(const struct broker *broker);
+void broker_set_drain(struct broker *broker, const struct drain *drain);
 
 /* ---- statistics ---- */
 

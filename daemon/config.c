@@ -31,6 +31,8 @@ struct config *config_new(void)
 	config->io_timeout_ms = 30000;
 	config->frame_timeout_ms = 30000;
 	config->history = 1000;
+	config->reattach_grace_ms = 30000;
+	config->max_state_bytes = 1 << 30;
 	return config;
 }
 

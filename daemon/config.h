@@ -50,6 +50,8 @@ struct config {
 	int64_t io_timeout_ms;
 	int64_t frame_timeout_ms;
 	int64_t history;
+	int64_t reattach_grace_ms; /* for orphans in pools that release */
+	int64_t max_state_bytes;   /* of the store's file */
 
 	struct config_pool *pools; /* by name */
 	size_t n_pools;

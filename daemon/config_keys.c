@@ -33,6 +33,8 @@ const struct config_key broker_keys[] = {
 	BROKER("log_level", log_level, KEY_CHOICE, .min = 3, .choices = level_choices),
 	BROKER("log_sessions", log_sessions, KEY_CHOICE, .choices = log_sessions_choices),
 	BROKER("history", history, KEY_INTEGER, .min = 0, .max = 1000000),
+	BROKER("reattach_grace", reattach_grace_ms, KEY_DURATION, .min = 0, .max = 24 * HOURS_MS),
+	BROKER("max_state", max_state_bytes, KEY_SIZE, .min = 16 << 20, .max = INT64_C(64) << 30),
 	BROKER("max_message", max_message_bytes, KEY_SIZE, .min = 4096, .max = 64 << 20),
 	BROKER("max_depth", max_depth, KEY_INTEGER, .min = 4, .max = 512),
 	BROKER("max_connections", max_connections, KEY_INTEGER, .min = 1, .max = 1000000,

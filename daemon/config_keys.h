@@ -10,7 +10,7 @@
 enum key_kind {
 	KEY_INTEGER, /* or the key's word */
 	KEY_OCTAL,
-	KEY_SIZE,     /* bytes, with K and M */
+	KEY_SIZE,     /* bytes, with K, M and G */
 	KEY_DURATION, /* milliseconds; "infinity" is -1 if min is, and 0 only if min is */
 	KEY_BOOL,
 	KEY_CHOICE,

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/conn.h"
 
+#include "daemon/core/persist.h"
+#include "daemon/failpoint.h"
 #include "daemon/log.h"
 #include "daemon/ops.h"
+#include "daemon/ops_refuse.h"
 #include "proto/message.h"
 #include "proto/varlink.h"
 
@@ -283,6 +286,11 @@ void conn_finish_pending(struct conn *conn)
 
 	conn->pending = NULL;
 	pending->free(pending);
+	conn_wake(conn);
+}
+
+void conn_wake(struct conn *conn)
+{
 	put_into_backlog(conn);
 	conn_touch(conn);
 }
@@ -333,6 +341,14 @@ static void on_written(uv_write_t *write, int status)
 	}
 	conn_touch(conn);
 	put_into_backlog(conn);
+}
+
+/* One write at a time, so what libuv still has to write is the end of it. */
+size_t conn_unsent_rest(const struct conn *conn)
+{
+	size_t left = uv_stream_get_write_queue_size((const uv_stream_t *)&conn->pipe);
+
+	return conn->is_sending && left <= conn->sending.length ? left : 0;
 }
 
 /* libuv writes the rest as the peer reads. */
@@ -389,6 +405,20 @@ static void on_all_sent(struct conn *conn)
 		put_into_backlog(conn); /* it had to wait for its output to go */
 }
 
+/* For tests: half of it on its way, and then something happens; or it does not, and the rest
+ * follows. */
+static void write_half(struct conn *conn)
+{
+	uv_buf_t half = uv_buf_init(conn->out.data, (unsigned)(conn->out.length / 2));
+	int n = uv_try_write((uv_stream_t *)&conn->pipe, &half, 1);
+
+	FAILPOINT("conn.mid-reply");
+	if (n <= 0)
+		return;
+	conn->out.length -= (size_t)n;
+	memmove(conn->out.data, conn->out.data + n, conn->out.length);
+}
+
 void conn_flush(struct conn *conn)
 {
 	uv_buf_t buffer;
@@ -396,6 +426,9 @@ void conn_flush(struct conn *conn)
 
 	if (conn->is_closed || conn->is_sending)
 		return;
+	promises_keep(&conn->promises);
+	if (conn->out.length > 0 && failpoint_is_armed("conn.mid-reply"))
+		write_half(conn);
 	if (conn->out.length > 0) {
 		buffer = uv_buf_init(conn->out.data, (unsigned)conn->out.length);
 		n = uv_try_write((uv_stream_t *)&conn->pipe, &buffer, 1);
@@ -414,6 +447,35 @@ void conn_flush(struct conn *conn)
 		send_rest(conn, (size_t)n);
 	else
 		on_all_sent(conn);
+}
+
+/* ---- promises ---- */
+
+void conn_promise(struct conn *conn, size_t begin, struct session *session)
+{
+	if (conn->loop->server->committer &&
+		promises_add(&conn->promises, begin, conn->out.length, session) < 0)
+		conn->out.failed = true;
+}
+
+void conn_break_promises(struct conn *conn)
+{
+	struct server *server = conn->loop->server;
+	struct json_writer refusal;
+	struct section section;
+
+	if (!conn->promises.count)
+		return;
+	broker_enter(server->broker, &section);
+	for (size_t i = 0; i < conn->promises.count; i++)
+		conn->promises.items[i].is_broken = conn->promises.items[i].session->is_undone;
+	broker_leave(&section);
+	json_writer_init(&refusal);
+	write_store_refusal(server, &refusal);
+	promises_break(&conn->promises, &refusal, &conn->out);
+	json_writer_deinit(&refusal);
+	if (json_writer_failed(&conn->out))
+		conn_close(conn, "out of memory");
 }
 
 /* ---- progress ---- */
@@ -463,6 +525,7 @@ static void free_when_done(struct conn *conn)
 	frame_reader_deinit(&conn->frames);
 	json_writer_deinit(&conn->out);
 	json_writer_deinit(&conn->sending);
+	promises_deinit(&conn->promises);
 	peer_deinit(&conn->owner.peer);
 	free(conn);
 }
@@ -560,14 +623,19 @@ void conn_close(struct conn *conn, const char *why)
 
 bool conn_leave(struct conn *conn)
 {
+	struct server *server = conn->loop->server;
+	bool is_kept = conn->loop->is_stopping && server->committer;
 	bool has_more = conn->has_owned;
 
 	for (int n = 0; has_more && n < SESSIONS_A_TURN / SESSIONS_A_LOCK; n++) {
 		struct section section;
 
-		broker_enter(conn->loop->server->broker, &section);
-		has_more = table_owner_gone(
-			section.table, &conn->owner, section.now, SESSIONS_A_LOCK, &section.change);
+		broker_enter(server->broker, &section);
+		if (is_kept)
+			has_more = table_orphan(section.table, &conn->owner, SESSIONS_A_LOCK);
+		else
+			has_more = table_owner_gone(section.table, &conn->owner, section.now,
+				SESSIONS_A_LOCK, &section.change);
 		broker_leave(&section);
 	}
 	if (has_more)

@@ -9,6 +9,8 @@
 
 #include "daemon/core/session.h"
 #include "daemon/loop.h"
+#include "daemon/pack.h"
+#include "daemon/promise.h"
 #include "proto/frame.h"
 #include "proto/json_write.h"
 
@@ -23,6 +25,10 @@ struct pending {
 	bool (*resume)(struct pending *pending, struct conn *conn);
 	/* The call is done, or the connection is going. */
 	void (*free)(struct pending *pending);
+	/* Describe it for the next daemon: a record of the tag that pack_tag says. NULL for what is
+	 * described with its session. */
+	void (*pack)(const struct pending *pending, struct pack_writer *out);
+	uint16_t pack_tag;
 };
 
 struct conn {
@@ -39,6 +45,7 @@ struct conn {
 
 	struct frame_reader frames;
 	struct json_writer out;     /* gathered */
+	struct promises promises;   /* in the gathered output */
 	struct json_writer sending; /* handed to libuv */
 	uv_write_t write;
 	struct pending *pending;
@@ -46,8 +53,9 @@ struct conn {
 	int64_t begun_ns;    /* when the frame that is arriving began; 0: none */
 	int64_t progress_ns; /* when the peer last took output */
 	size_t progress_left;
-	int64_t read_ns;    /* the first read of this turn */
-	uint64_t n_created; /* creations in the gathered output */
+	int64_t read_ns;         /* the first read of this turn */
+	uint64_t n_created;      /* creations in the gathered output */
+	uint32_t carried_number; /* in the description for the next daemon */
 
 	enum admission admission;
 	bool is_reading;
@@ -66,6 +74,17 @@ void conn_work(struct conn *conn);
 
 /* Write what was gathered. */
 void conn_flush(struct conn *conn);
+
+/* What was gathered from BEGIN on is a reply that promises SESSION. */
+void conn_promise(struct conn *conn, size_t begin, struct session *session);
+
+/* A commit has failed: gathered replies that promise what was taken back become refusals. */
+void conn_break_promises(struct conn *conn);
+/* Go on with it in the loop's next turn, whatever it was doing. */
+void conn_wake(struct conn *conn);
+
+/* What has not been taken from us of the output that libuv has: the last bytes of conn->sending. */
+size_t conn_unsent_rest(const struct conn *conn);
 
 /* Something was appended to conn->out outside of conn_work(): write it this turn. */
 void conn_touch(struct conn *conn);

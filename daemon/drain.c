@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/drain.h"
 
+#include "daemon/handoff_records.h"
 #include "daemon/log.h"
 #include "proto/message.h"
 
@@ -98,24 +99,80 @@ void drain_check(struct loop *loop)
 	}
 }
 
-int drain_wait(struct conn *conn, int64_t timeout_ms, bool exit_after, bool is_oneway)
+static void pack_wait(const struct pending *pending, struct pack_writer *out);
+
+static struct drain_wait *new_wait(struct conn *conn)
 {
 	struct drain_wait *wait = calloc(1, sizeof(*wait));
+
+	if (!wait)
+		return NULL;
+	wait->pending = (struct pending){
+		.free = free_wait, .pack = pack_wait, .pack_tag = HANDOFF_PENDING_DRAIN};
+	wait->conn = conn;
+	list_init(&wait->link);
+	return wait;
+}
+
+static void begin(struct drain_wait *wait)
+{
+	struct conn *conn = wait->conn;
+
+	list_append(&conn->loop->drains, &wait->link);
+	conn->pending = &wait->pending;
+	/* Looked at from the loop, not from here: the call's handler has to return first. */
+	loop_order(conn->loop, ORDER_DRAIN);
+}
+
+int drain_wait(struct conn *conn, int64_t timeout_ms, bool exit_after, bool is_oneway)
+{
+	struct drain_wait *wait = new_wait(conn);
 	struct section section;
 
 	if (!wait)
 		return -ENOMEM;
-	wait->pending.free = free_wait;
-	wait->conn = conn;
 	wait->exit_after = exit_after;
 	wait->is_oneway = is_oneway;
 	broker_enter(conn->loop->server->broker, &section);
 	wait->drain = broker_begin_drain(&section);
 	broker_leave(&section);
 	wait->deadline_us = timeout_ms < 0 ? INT64_MAX : section.now.now_us + timeout_ms * 1000;
-	list_append(&conn->loop->drains, &wait->link);
-	conn->pending = &wait->pending;
-	/* Looked at from the loop, not from here: the call's handler has to return first. */
-	loop_order(conn->loop, ORDER_DRAIN);
+	begin(wait);
+	return 0;
+}
+
+/* ---- from one daemon to the next ---- */
+
+static const struct pack_item wait_items[] = {
+	PACK_ITEM(drain_wait, 1, PACK_I64, deadline_us),
+	PACK_ITEM(drain_wait, 2, PACK_BOOL, exit_after),
+	PACK_ITEM(drain_wait, 3, PACK_BOOL, is_oneway),
+	PACK_ITEM(drain_wait, 4, PACK_I64, drain.began_us),
+	PACK_ITEM(drain_wait, 5, PACK_U64, drain.initial_active),
+	PACK_ITEM(drain_wait, 6, PACK_U64, drain.total_created),
+	{0},
+};
+
+static void pack_wait(const struct pending *pending, struct pack_writer *out)
+{
+	pack_struct(out, wait_items, container_of(pending, const struct drain_wait, pending));
+}
+
+int drain_restore(struct conn *conn, struct pack_reader record)
+{
+	struct drain_wait *wait = new_wait(conn);
+	struct drain_wait packed;
+
+	if (!wait)
+		return -ENOMEM;
+	if (unpack_struct(record, wait_items, &packed, sizeof(packed)) < 0) {
+		free(wait);
+		return -EBADMSG;
+	}
+	wait->deadline_us = packed.deadline_us;
+	wait->exit_after = packed.exit_after;
+	wait->is_oneway = packed.is_oneway;
+	wait->drain = packed.drain;
+	begin(wait);
 	return 0;
 }

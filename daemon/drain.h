@@ -10,6 +10,10 @@
  * 0 or -ENOMEM. */
 int drain_wait(struct conn *conn, int64_t timeout_ms, bool exit_after, bool is_oneway);
 
+/* The call that an earlier daemon described (pending.pack) becomes CONN's call in work. 0 or a
+ * negated errno. */
+int drain_restore(struct conn *conn, struct pack_reader record);
+
 /* Answer the calls whose wait is over. */
 void drain_check(struct loop *loop);
 

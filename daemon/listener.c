@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/listener.h"
 
+#include "daemon/lockfile.h"
 #include "daemon/log.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -38,31 +38,71 @@ static struct listener *add(struct listeners *listeners, int fd)
 	return listener;
 }
 
+/* The lock file stays: a lock on a file that another process may unlink protects nothing. */
+static void drop(struct listener *listener)
+{
+	if (listener->path && listener->fd >= 0)
+		unlink(listener->path);
+	if (listener->fd >= 0)
+		close(listener->fd);
+	if (listener->lock_fd >= 0)
+		close(listener->lock_fd);
+	free(listener->path);
+	free(listener->lock_path);
+}
+
 /* ---- passed by systemd ---- */
+
+/* Whoever left more than we know what to do with: the rest is closed. */
+static void take_handed(struct listeners *listeners, int fd)
+{
+	if (listeners->n_handed < HANDOFF_PASSED_MAX)
+		listeners->handed_fds[listeners->n_handed++] = fd;
+	else
+		close(fd);
+}
+
+static int take_socket(struct listeners *listeners, int fd, char *message, size_t size)
+{
+	if (listeners->count + listeners->n_connected == LISTENERS_MAX)
+		return fail(-E2BIG, message, size, "expected at most %d sockets from systemd",
+			LISTENERS_MAX);
+	if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0)
+		add(listeners, fd);
+	else if (sd_is_socket_unix(fd, SOCK_STREAM, 0, NULL, 0) > 0)
+		listeners->connected_fds[listeners->n_connected++] = fd;
+	else
+		return fail(-ENOTSOCK, message, size,
+			"expected descriptor %d from systemd to be a Unix stream socket", fd);
+	/* It arrives in blocking mode, whatever the unit says. */
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		return fail(errno, message, size, "descriptor %d: %s", fd, strerror(errno));
+	return 0;
+}
+
+static void free_names(char **names, int n)
+{
+	for (int i = 0; names && i < n; i++)
+		free(names[i]);
+	free(names);
+}
 
 int listeners_take_passed(struct listeners *listeners, char *message, size_t size)
 {
-	int n = sd_listen_fds(1);
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names);
+	int r = 0;
 
 	if (n < 0)
 		return fail(n, message, size, "the sockets passed by systemd: %s", strerror(-n));
-	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
-		if (listeners->count + listeners->n_connected == LISTENERS_MAX)
-			return fail(-E2BIG, message, size,
-				"expected at most %d sockets from systemd", LISTENERS_MAX);
-		if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0)
-			add(listeners, fd);
-		else if (sd_is_socket_unix(fd, SOCK_STREAM, 0, NULL, 0) > 0)
-			listeners->connected_fds[listeners->n_connected++] = fd;
+	for (int i = 0; i < n && r == 0; i++) {
+		if (strcmp(names[i], HANDOFF_NAME) == 0)
+			take_handed(listeners, SD_LISTEN_FDS_START + i);
 		else
-			return fail(-ENOTSOCK, message, size,
-				"expected descriptor %d from systemd to be a Unix stream socket",
-				fd);
-		/* It arrives in blocking mode, whatever the unit says. */
-		if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
-			return fail(errno, message, size, "descriptor %d: %s", fd, strerror(errno));
+			r = take_socket(listeners, SD_LISTEN_FDS_START + i, message, size);
 	}
-	return 0;
+	free_names(names, n);
+	return r;
 }
 
 /* ---- bound here ---- */
@@ -78,7 +118,7 @@ static int lock_path(struct listener *listener, const char *path, char *message,
 		open(listener->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (listener->lock_fd < 0)
 		return fail(errno, message, size, "%s: %s", listener->lock_path, strerror(errno));
-	if (flock(listener->lock_fd, LOCK_EX | LOCK_NB) < 0)
+	if (lockfile_take(listener->lock_fd) < 0)
 		return fail(
 			EADDRINUSE, message, size, "%s: another usherd serves this socket", path);
 	return 0;
@@ -185,6 +225,34 @@ int listeners_bind(struct listeners *listeners, const char *path, const struct c
 	if (listener->fd < 0 || !listener->path)
 		return fail(errno, message, size, "%s: %s", path, strerror(errno));
 	return bind_and_listen(listener->fd, &address, config, message, size);
+}
+
+/* ---- from one daemon to the next ---- */
+
+int listeners_adopt(struct listeners *listeners, const char *path, int fd, int lock_fd)
+{
+	struct listener *listener;
+
+	if (listeners->count == LISTENERS_MAX) {
+		close(fd);
+		close(lock_fd);
+		return -EBADMSG;
+	}
+	listener = add(listeners, fd);
+	listener->lock_fd = lock_fd;
+	listener->is_adopted = true;
+	listener->path = strdup(path);
+	if (listener->path && asprintf(&listener->lock_path, "%s.lock", path) >= 0)
+		return 0;
+	listener->lock_path = NULL;
+	return -ENOMEM;
+}
+
+/* They came after all others. */
+void listeners_drop_adopted(struct listeners *listeners)
+{
+	while (listeners->count > 0 && listeners->list[listeners->count - 1].is_adopted)
+		drop(&listeners->list[--listeners->count]);
 }
 
 /* ---- accepting ---- */
@@ -298,26 +366,8 @@ int listeners_start(struct listeners *listeners, struct loop *first)
 
 /* ---- the end ---- */
 
-static void remove_path(const struct listener *listener)
-{
-	if (listener->path && listener->fd >= 0)
-		unlink(listener->path);
-	/* The lock file stays: a lock on a file that another process may unlink protects nothing.
-	 */
-}
-
 void listeners_deinit(struct listeners *listeners)
 {
-	for (size_t i = 0; i < listeners->count; i++) {
-		struct listener *listener = &listeners->list[i];
-
-		remove_path(listener);
-		if (listener->fd >= 0)
-			close(listener->fd);
-		if (listener->lock_fd >= 0)
-			close(listener->lock_fd);
-		free(listener->path);
-		free(listener->lock_path);
-	}
-	listeners->count = 0;
+	while (listeners->count > 0)
+		drop(&listeners->list[--listeners->count]);
 }

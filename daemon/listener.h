@@ -4,6 +4,7 @@
 #ifndef USHER_DAEMON_LISTENER_H
 #define USHER_DAEMON_LISTENER_H
 
+#include "daemon/handoff_fds.h"
 #include "daemon/loop.h"
 
 #define LISTENERS_MAX 8
@@ -17,6 +18,7 @@ struct listener {
 	char *lock_path;
 	int lock_fd; /* held while we serve PATH; -1 */
 	int64_t warned_ns;
+	bool is_adopted;
 };
 
 struct listeners {
@@ -24,16 +26,25 @@ struct listeners {
 	size_t count;
 	int connected_fds[LISTENERS_MAX]; /* passed as connections already made */
 	size_t n_connected;
+	int handed_fds[HANDOFF_PASSED_MAX]; /* left in the fd store by an earlier daemon */
+	size_t n_handed;
 };
 
-/* Take the sockets that systemd passed (sd_listen_fds(3)), listening or connected ones. 0 with the
- * number in RET, or a negated errno and MESSAGE. */
+/* Take the descriptors that systemd passed (sd_listen_fds_with_names(3)): listening or connected
+ * sockets, and what an earlier daemon has left. 0, or a negated errno and MESSAGE. */
 int listeners_take_passed(struct listeners *listeners, char *message, size_t size);
 
 /* Bind PATH with the configuration's mode and group, and listen. Refuses a path that another broker
  * serves, or that is no socket, and leaves it alone. 0, or a negated errno and MESSAGE. */
 int listeners_bind(struct listeners *listeners, const char *path, const struct config *config,
 	char *message, size_t size);
+
+/* Take over a socket that an earlier daemon has bound to PATH and the lock it holds for that. 0 or
+ * -ENOMEM; FD and LOCK_FD are given up. */
+int listeners_adopt(struct listeners *listeners, const char *path, int fd, int lock_fd);
+
+/* Close what has been adopted. */
+void listeners_drop_adopted(struct listeners *listeners);
 
 /* Begin to accept, and adopt the connections passed. 0 or a negated errno. */
 int listeners_start(struct listeners *listeners, struct loop *first);

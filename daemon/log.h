@@ -31,6 +31,10 @@ struct log_field {
 #define LOG_ID_SESSION       "7b2dcc0a49044ce7823c27c349c1bbaa"
 #define LOG_ID_REFUSED       "1d65ed34445d49028ebc1b9bf8176588"
 #define LOG_ID_DROPPED       "ce7da57af21a4122aceb0666e452d5ea"
+#define LOG_ID_RECOVERED     "0b5ed1fa6dbb4f0f9a6e0c3d2f7a4e18"
+#define LOG_ID_SET_ASIDE     "5f0f8b1b7c0e4a3f8d9d2a6c71e3b094"
+#define LOG_ID_STORE_FAILED  "c2b7a9d45e1f4c0bb6a83d905f7e1246"
+#define LOG_ID_STORE_WORKS   "94d6e2f0a7b84f53a1c5be38d260f97a"
 
 /* Entries of a priority number above LEVEL (syslog.h) are left out. Before any thread starts, and
  * again at a Reload. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/loop.h"
 
+#include "daemon/commit.h"
 #include "daemon/conn.h"
 #include "daemon/deadlines.h"
 #include "daemon/drain.h"
@@ -84,13 +85,41 @@ static struct adoption *take_adoption(struct loop *loop)
 	return adoption;
 }
 
+/* ---- output ---- */
+
+static void break_promises(struct loop *loop)
+{
+	list_for_each(link, &loop->dirty)
+		conn_break_promises(container_of(link, struct conn, dirty_link));
+}
+
+/* Nothing leaves before what it tells of is durable. */
+static void flush_dirty(struct loop *loop)
+{
+	struct committer *committer = loop->server->committer;
+	uint64_t failures;
+
+	if (!commit_settle(committer, loop))
+		return;
+	failures = commit_failures(committer);
+	if (failures != loop->failures_seen)
+		break_promises(loop);
+	loop->failures_seen = failures;
+	while (!list_is_empty(&loop->dirty)) {
+		struct conn *conn = container_of(loop->dirty.next, struct conn, dirty_link);
+
+		list_remove(&conn->dirty_link);
+		conn_flush(conn);
+	}
+}
+
 /* ---- orders ---- */
 
 static void stop(struct loop *loop)
 {
 	loop->is_stopping = true;
-	list_for_each_safe(link, &loop->conns)
-		conn_flush(container_of(link, struct conn, link));
+	commit_finish(loop->server->committer, loop);
+	flush_dirty(loop);
 	list_for_each_safe(link, &loop->conns)
 		conn_close(container_of(link, struct conn, link), NULL);
 }
@@ -128,11 +157,8 @@ static void pump(struct broker *broker)
 }
 
 /* uv_async coalesces: one call may stand for many sends, so everything is looked at. */
-static void on_wake(uv_async_t *async)
+static void obey(struct loop *loop, unsigned orders)
 {
-	struct loop *loop = async->data;
-	unsigned orders = atomic_exchange(&loop->orders, 0);
-
 	if (orders & ORDER_CONFIG)
 		take_config(loop);
 	if (orders & ORDER_DRAIN)
@@ -145,6 +171,8 @@ static void on_wake(uv_async_t *async)
 		waits_take_decided(loop);
 		monitors_take_events(loop);
 	}
+	if (orders & ORDER_RETRY_STORE)
+		committer_retry(loop->server->committer);
 	if ((orders & ORDER_DEADLINES) && loop->deadlines)
 		deadlines_check(loop->deadlines);
 	if (orders & ORDER_TURN) {
@@ -154,6 +182,15 @@ static void on_wake(uv_async_t *async)
 	}
 	owners_reap(loop);
 	adopt_all(loop);
+	if (orders & ORDER_HALT)
+		uv_stop(&loop->uv);
+}
+
+static void on_wake(uv_async_t *async)
+{
+	struct loop *loop = async->data;
+
+	obey(loop, atomic_exchange(&loop->orders, 0));
 }
 
 /* ---- the turn ---- */
@@ -195,16 +232,6 @@ static void work_on_backlog(struct loop *loop)
 
 		list_remove(&conn->backlog_link);
 		conn_work(conn);
-	}
-}
-
-static void flush_dirty(struct loop *loop)
-{
-	while (!list_is_empty(&loop->dirty)) {
-		struct conn *conn = container_of(loop->dirty.next, struct conn, dirty_link);
-
-		list_remove(&conn->dirty_link);
-		conn_flush(conn);
 	}
 }
 
@@ -358,6 +385,26 @@ void loop_deinit(struct loop *loop)
 void loop_run(struct loop *loop)
 {
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+/* Deadlines are left to the next daemon: some input may not have been read. */
+bool loop_settle(struct loop *loop)
+{
+	unsigned orders = atomic_exchange(&loop->orders, 0) &
+			  ~(unsigned)(ORDER_TURN | ORDER_DEADLINES | ORDER_HALT);
+
+	obey(loop, orders);
+	flush_dirty(loop);
+	let_leave(loop);
+	return orders || !list_is_empty(&loop->leaving) || !list_is_empty(&loop->dirty);
+}
+
+void loop_clear(struct loop *loop)
+{
+	list_for_each_safe(link, &loop->conns)
+		conn_close(container_of(link, struct conn, link), NULL);
+	while (!list_is_empty(&loop->leaving))
+		let_leave(loop);
 }
 
 static void *run_thread(void *data)

@@ -21,13 +21,16 @@
 #define LOOP_READ_BUFFER (64 << 10)
 
 enum loop_order {
-	ORDER_STOP = 1,       /* flush, close everything, end */
-	ORDER_CONFIG = 2,     /* take the settings in force */
-	ORDER_DRAIN = 4,      /* a drain is over or taken back */
-	ORDER_TURN = 8,       /* make a whole turn and say so */
-	ORDER_DEADLINES = 16, /* to the first loop: deadlines or other loops' turns have moved */
-	ORDER_TAKE = 32,      /* take decided waiters and events from the table */
-	ORDER_PUMP = 64,      /* go on granting to waiters */
+	ORDER_STOP = 1,          /* flush, close everything, end */
+	ORDER_CONFIG = 2,        /* take the settings in force */
+	ORDER_DRAIN = 4,         /* a drain is over or taken back */
+	ORDER_TURN = 8,          /* make a whole turn and say so */
+	ORDER_DEADLINES = 16,    /* to the first loop: deadlines or other loops' turns have moved */
+	ORDER_TAKE = 32,         /* take decided waiters and events from the table */
+	ORDER_PUMP = 64,         /* go on granting to waiters */
+	ORDER_COMMITTED = 128,   /* what was waited for may be durable: try to flush again */
+	ORDER_RETRY_STORE = 256, /* to the first loop: try the store again from time to time */
+	ORDER_HALT = 512,        /* finish the turn and return from loop_run(), all as it is */
 };
 
 /* Written by the loop's thread, read by any. */
@@ -40,6 +43,7 @@ struct loop_stats {
 	_Atomic uint64_t bytes_received;
 	_Atomic uint64_t bytes_sent;
 	struct histogram creation_ns;
+	struct histogram commit_ns; /* of the commits that this loop made, for all */
 	struct histogram lag_ns;
 };
 
@@ -56,6 +60,8 @@ struct loop {
 
 	uv_async_t wake;
 	atomic_uint orders;
+	_Atomic bool is_awaiting_commit;
+	uint64_t failures_seen;       /* of commits */
 	pthread_mutex_t mailbox_lock; /* a leaf */
 	struct list mailbox;          /* adoption.link */
 	struct list idle_watches;     /* watch.link: of processes that own nothing any more */
@@ -102,6 +108,13 @@ void loop_deinit(struct loop *loop);
 /* Run until ORDER_STOP; the first loop runs in the caller's thread, others by loop_start(). */
 void loop_run(struct loop *loop);
 int loop_start(struct loop *loop);
+
+/* Of a halted loop, when all are: do what others have asked of it, and let go those who have hung
+ * up. True if there was something, which may have brought more, also for other loops. */
+bool loop_settle(struct loop *loop);
+
+/* Of a loop that has not run yet: close all connections without another word. */
+void loop_clear(struct loop *loop);
 
 /* Any thread. */
 void loop_order(struct loop *loop, unsigned orders);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* usherd: the order of start and stop. */
+#include "daemon/commit.h"
 #include "daemon/deadlines.h"
+#include "daemon/failpoint.h"
+#include "daemon/handoff.h"
+#include "daemon/kept.h"
 #include "daemon/limits.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
@@ -15,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXIT_CONFIG 78 /* EX_CONFIG of sysexits(3): what to correct is in the configuration */
 
@@ -22,8 +27,11 @@ struct daemon {
 	struct options options;
 	char *config_path;
 	struct server server;
+	struct kept kept;
 	struct deadlines deadlines;
 	struct listeners listeners;
+	struct handover handover;
+	bool has_passed; /* there was something in the fd store */
 	struct signals signals;
 	struct notifier notifier;
 	char message[512];
@@ -102,16 +110,16 @@ static int make_server(struct daemon *d)
 	pthread_mutex_init(&server->config_lock, NULL);
 	atomic_store(&server->last_reload_ok, true);
 	server->n_loops = workers_for(d->options.workers, server->config);
-	server->max_files = files_for(server->config);
 	server->max_connections = server->max_files < server->config->max_connections
 					  ? server->max_files
 					  : server->config->max_connections;
 	server->peers = peers_new();
 	server->metrics_base = metrics_base_new();
-	server->broker = broker_new((uint32_t)server->config->history, &hooks, server);
+	server->broker = broker_new(&d->kept.broker, &hooks, server);
 	server->loops = calloc(server->n_loops, sizeof(*server->loops));
 	if (!server->peers || !server->metrics_base || !server->broker || !server->loops)
 		return -ENOMEM;
+	broker_set_stalled(server->broker, d->kept.stalled_us);
 	broker_report_ends(server->broker, server->config->log_sessions == LOG_SESSIONS_ALL);
 	server->started_wall_us = broker_time(server->broker).wall_us;
 	for (unsigned i = 0; i < server->n_loops; i++) {
@@ -121,18 +129,83 @@ static int make_server(struct daemon *d)
 	}
 	server->loops[0].deadlines = &d->deadlines;
 	r = signals_init(&d->signals, &server->loops[0]); /* before anybody can connect */
-	return r < 0 ? r : server_apply_pools(server, server->config);
+	if (r == 0)
+		r = server_apply_pools(server, server->config);
+	if (r == 0)
+		r = kept_take(&d->kept, &d->handover, server, d->message, sizeof(d->message));
+	if (r == 0)
+		server_update_frame_limit(server);
+	return r;
 }
 
-static int make_sockets(struct daemon *d)
+static void unmake_server(struct daemon *d)
+{
+	struct server *server = &d->server;
+
+	for (unsigned i = 0; server->loops && i < server->n_loops; i++)
+		loop_deinit(&server->loops[i]);
+	broker_free(server->broker);
+	committer_free(server->committer);
+	free(server->loops);
+	peers_free(server->peers);
+	metrics_base_free(server->metrics_base);
+}
+
+/* Without what an earlier daemon has left, of which it holds a part. The store is not open to it
+ * yet: nothing of what happens to that part is stored. */
+static int make_server_anew(struct daemon *d)
+{
+	struct server *server = &d->server;
+
+	signals_block();
+	broker_report_ends(server->broker, false);
+	for (unsigned i = 0; i < server->n_loops; i++)
+		loop_clear(&server->loops[i]);
+	unmake_server(d);
+	*server = (struct server){
+		.config = server->config,
+		.config_path = server->config_path,
+		.is_config_required = server->is_config_required,
+		.max_files = server->max_files,
+	};
+	return make_server(d);
+}
+
+/* ---- sockets ---- */
+
+/* The one to bind; NULL if there is none, or we are not to bind any. */
+static char *socket_path(const struct daemon *d)
 {
 	const char *configured = d->options.socket ? d->options.socket : d->server.config->socket;
-	char *path = NULL;
-	int r = listeners_take_passed(&d->listeners, d->message, sizeof(d->message));
 
-	if (r < 0 || d->listeners.count + d->listeners.n_connected > 0)
-		return r;
-	path = configured ? strdup(configured) : config_default_socket();
+	if (d->listeners.count + d->listeners.n_connected > 0)
+		return NULL;
+	return configured ? strdup(configured) : config_default_socket();
+}
+
+/* What systemd has for us. */
+static int take_passed(struct daemon *d)
+{
+	int r = listeners_take_passed(&d->listeners, d->message, sizeof(d->message));
+	char *path = r < 0 ? NULL : socket_path(d);
+
+	d->server.max_files = files_for(d->server.config);
+	d->has_passed = d->listeners.n_handed > 0;
+	if (r == 0)
+		handoff_open(&d->handover, &d->listeners, path, d->server.max_files);
+	free(path);
+	return r;
+}
+
+/* Who connects from now on waits until all is there. */
+static int make_sockets(struct daemon *d)
+{
+	char *path;
+	int r;
+
+	if (d->listeners.count + d->listeners.n_connected > 0)
+		return 0;
+	path = socket_path(d);
 	if (!path) {
 		snprintf(d->message, sizeof(d->message),
 			"no socket to serve: give --socket PATH or set XDG_RUNTIME_DIR");
@@ -141,6 +214,41 @@ static int make_sockets(struct daemon *d)
 	r = listeners_bind(&d->listeners, path, d->server.config, d->message, sizeof(d->message));
 	free(path);
 	return r;
+}
+
+/* The past, and a server that goes on with it. */
+static int begin(struct daemon *d)
+{
+	bool was_there;
+	int r = take_passed(d);
+
+	if (r == 0)
+		r = make_sockets(d);
+	if (r == 0)
+		r = kept_open(
+			&d->kept, &d->options, d->server.config, d->message, sizeof(d->message));
+	if (r < 0)
+		return r;
+	kept_join(&d->kept, &d->handover);
+	was_there = d->handover.is_there;
+	r = make_server(d);
+	if (r < 0 && was_there && !d->handover.is_there)
+		r = make_server_anew(d);
+	return r < 0 ? r : make_sockets(d); /* if that of the past was given up */
+}
+
+/* What has been handed over is not ours to close in an orderly way: the process just ends, which is
+ * also the fastest. Else the loops go on where they were halted, one after the other, to the end
+ * that they have without a fd store. */
+static void hand_over(struct daemon *d)
+{
+	if (handoff_push(&d->server, &d->listeners) == 0) {
+		log_notice("handed over to the next usherd");
+		_exit(EXIT_SUCCESS);
+	}
+	server_stop(&d->server);
+	for (unsigned i = 0; i < d->server.n_loops; i++)
+		loop_run(&d->server.loops[i]);
 }
 
 static int serve(struct daemon *d)
@@ -152,10 +260,13 @@ static int serve(struct daemon *d)
 
 	if (r == 0)
 		r = listeners_start(&d->listeners, first);
+	FAILPOINT("recovery.before-ready");
+	if (r == 0 && d->handover.is_there) /* ours from here on, before anything of it goes on */
+		handoff_accept(&d->handover, &d->server);
+	if (r == 0)
+		r = notify_ready(&d->notifier, first, d->has_passed);
 	for (unsigned i = 1; r == 0 && i < d->server.n_loops; i++)
 		r = loop_start(&d->server.loops[i]);
-	if (r == 0)
-		r = notify_ready(&d->notifier, first);
 	if (r < 0)
 		return r;
 	log_entry(LOG_NOTICE, started, 1, "usherd %s serves %s with %u event loops", USHER_VERSION,
@@ -167,31 +278,27 @@ static int serve(struct daemon *d)
 	notify_stopping();
 	for (unsigned i = 1; i < d->server.n_loops; i++)
 		pthread_join(d->server.loops[i].thread, NULL);
+	if (atomic_load(&d->server.is_handing_over))
+		hand_over(d);
 	log_entry(LOG_NOTICE, stopped, 1, "usherd has ended");
 	return 0;
 }
 
 static void unmake(struct daemon *d)
 {
-	struct server *server = &d->server;
-
-	for (unsigned i = 0; server->loops && i < server->n_loops; i++)
-		loop_deinit(&server->loops[i]);
+	unmake_server(d);
 	listeners_deinit(&d->listeners);
-	broker_free(server->broker);
-	free(server->loops);
-	peers_free(server->peers);
-	metrics_base_free(server->metrics_base);
-	config_unref(server->config);
+	kept_close(&d->kept);
+	config_unref(d->server.config);
 	free(d->config_path);
 }
 
 static int run(struct daemon *d)
 {
-	int r = make_server(d);
+	int r;
 
-	if (r == 0)
-		r = make_sockets(d);
+	signals_block(); /* until they are handled: what was begun is cleaned up */
+	r = begin(d);
 	if (r == 0)
 		r = serve(d);
 	if (r < 0)
@@ -202,7 +309,7 @@ static int run(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d;
+	static struct daemon d = {.kept.state.lock_fd = -1};
 	int r = options_parse(argc, argv, &d.options);
 
 	if (r != 0)

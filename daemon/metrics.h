@@ -14,7 +14,8 @@ struct distributions {
 	struct histogram_copy queue_wait_ns; /* waits: queued to granted */
 	struct histogram_copy lock_wait_ns;
 	struct histogram_copy lock_hold_ns;
-	struct histogram_copy lag_ns; /* loops: poll returned to next poll */
+	struct histogram_copy commit_ns; /* what changed, to the store */
+	struct histogram_copy lag_ns;    /* loops: poll returned to next poll */
 };
 
 struct metrics_base {

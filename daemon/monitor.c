@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/monitor.h"
 
-#include "daemon/core/events.h"
-#include "daemon/ops_view.h"
+#include "daemon/event_reply.h"
+#include "daemon/handoff_records.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,87 +88,7 @@ static bool may_see(const struct conn *conn, const struct session_view *view)
 	       (view->uid == peer->uid && view->uid != SESSION_OVERFLOW_UID);
 }
 
-/* ---- events as replies ---- */
-
-static void write_message(
-	struct json_writer *out, const struct event_message *message, bool continues)
-{
-	struct monitor_reply reply = {message};
-
-	varlink_reply_begin(out);
-	message_encode_members(&monitor_out, &reply, out);
-	varlink_reply_end(out, continues);
-}
-
-static struct event_message new_message(enum event_type type, uint64_t sequence, int64_t wall_us)
-{
-	struct event_message message = {
-		.type = (int)type,
-		.sequence = (int64_t)sequence,
-		.at = wall_us,
-		.outcome = -1,
-		.draining = -1,
-		.uid = MESSAGE_ABSENT,
-		.pid = MESSAGE_ABSENT,
-	};
-
-	return message;
-}
-
-static void write_session(const struct session_view *view, bool is_visible,
-	struct event_message *message, bool continues, struct json_writer *out)
-{
-	struct session_view visible = *view; /* no references of its own */
-	struct session_message session;
-	struct view_texts texts;
-
-	visible.is_visible = is_visible;
-	session_to_message(&visible, &texts, &session);
-	message->session = &session;
-	write_message(out, message, continues);
-}
-
-static void fill_end(const struct event *event, bool is_visible, struct event_message *message)
-{
-	if (event->has_outcome)
-		message->outcome = (int)event->outcome;
-	if (event->status)
-		message->error = message_cstring(status_error_name(event->status));
-	if (event->type == EVENT_REVOKING && is_visible)
-		message->reason = message_from_text(event->reason);
-}
-
-static void write_event(
-	const struct event *event, bool is_visible, bool continues, struct json_writer *out)
-{
-	struct event_message message = new_message(event->type, event->section, event->wall_us);
-	struct pool_message pool;
-	struct pool_texts texts;
-
-	switch (event->type) {
-	case EVENT_REFUSED:
-		message.error = message_cstring(status_error_name(event->status));
-		message.pool_name = message_cstring(event->pool_name[0] ? event->pool_name : NULL);
-		message.uid = event->uid;
-		if (event->pid != IDENTITY_PID_UNKNOWN)
-			message.pid = event->pid;
-		write_message(out, &message, continues);
-		break;
-	case EVENT_POOL:
-		pool_to_message(&event->pool, &texts, &pool);
-		message.pool = &pool;
-		write_message(out, &message, continues);
-		break;
-	case EVENT_DRAIN:
-		message.draining = event->is_draining;
-		write_message(out, &message, continues);
-		break;
-	default:
-		fill_end(event, is_visible, &message);
-		write_session(&event->session, is_visible, &message, continues, out);
-		break;
-	}
-}
+/* ---- events as texts ---- */
 
 /* An event as text, made once for all who may see all of it, and once for the others. */
 struct rendering {
@@ -357,7 +278,7 @@ static bool snapshot_pools(struct monitor *monitor, struct json_writer *out)
 	n = table_view_pools(section.table, monitor->after_pool[0] ? monitor->after_pool : NULL,
 		section.now, views, ROWS_A_LOCK);
 	broker_leave(&section);
-	message = new_message(EVENT_SNAPSHOT, monitor->begun, section.now.wall_us);
+	message = new_event_message(EVENT_SNAPSHOT, monitor->begun, section.now.wall_us);
 	for (size_t i = 0; i < n; i++) {
 		struct pool_message pool;
 		struct pool_texts texts;
@@ -366,7 +287,7 @@ static bool snapshot_pools(struct monitor *monitor, struct json_writer *out)
 		if (wants_pool(monitor, views[i].name->bytes)) {
 			pool_to_message(&views[i], &texts, &pool);
 			message.pool = &pool;
-			write_message(out, &message, true);
+			write_event_message(out, &message, true);
 		}
 		pool_view_deinit(&views[i]);
 	}
@@ -394,11 +315,11 @@ static bool snapshot_sessions(struct monitor *monitor, struct json_writer *out)
 	broker_leave(&section);
 	for (size_t i = 0; i < n; i++) {
 		struct event_message message =
-			new_message(EVENT_SNAPSHOT, monitor->begun, section.now.wall_us);
+			new_event_message(EVENT_SNAPSHOT, monitor->begun, section.now.wall_us);
 
 		views[i].position = 0;
 		if (wants_session(monitor, &views[i]))
-			write_session(
+			write_session_event(
 				&views[i], may_see(monitor->conn, &views[i]), &message, true, out);
 		session_view_deinit(&views[i]);
 	}
@@ -409,9 +330,9 @@ static void go_live(struct monitor *monitor, struct json_writer *out)
 {
 	struct broker *broker = monitor->conn->loop->server->broker;
 	struct event_message ready =
-		new_message(EVENT_READY, monitor->begun, broker_time(broker).wall_us);
+		new_event_message(EVENT_READY, monitor->begun, broker_time(broker).wall_us);
 
-	write_message(out, &ready, true);
+	write_event_message(out, &ready, true);
 	json_write_bytes(out, monitor->held.data, monitor->held.length);
 	json_writer_deinit(&monitor->held);
 	monitor->phase = PHASE_LIVE;
@@ -477,19 +398,33 @@ static void begin_reading(struct loop *loop, struct monitor *monitor)
 	atomic_fetch_add(&loop->server->watchers, 1);
 }
 
-static struct monitor *new_monitor(struct conn *conn, const struct monitor_call *call)
+static void pack_monitor(const struct pending *pending, struct pack_writer *out);
+
+static struct monitor *allocate(struct conn *conn)
 {
 	struct monitor *monitor = calloc(1, sizeof(*monitor));
 
 	if (!monitor)
 		return NULL;
-	monitor->pending = (struct pending){.resume = resume_monitor, .free = free_monitor};
+	monitor->pending = (struct pending){.resume = resume_monitor,
+		.free = free_monitor,
+		.pack = pack_monitor,
+		.pack_tag = HANDOFF_PENDING_MONITOR};
 	monitor->conn = conn;
+	list_init(&monitor->link);
+	json_writer_init(&monitor->held);
+	return monitor;
+}
+
+static struct monitor *new_monitor(struct conn *conn, const struct monitor_call *call)
+{
+	struct monitor *monitor = allocate(conn);
+
+	if (!monitor)
+		return NULL;
 	monitor->is_own = call->own;
 	monitor->is_of_pool = call->pool.text;
 	monitor->is_of_session = call->session_id.text;
-	list_init(&monitor->link);
-	json_writer_init(&monitor->held);
 	if (call->pool.text && call->pool.length <= POOL_NAME_MAX)
 		memcpy(monitor->pool, call->pool.text, call->pool.length);
 	return monitor;
@@ -541,4 +476,101 @@ void handle_monitor(struct request *request, const void *in)
 	}
 	conn->pending = &monitor->pending;
 	resume_monitor(&monitor->pending, conn);
+}
+
+/* ---- from one daemon to the next ---- */
+
+struct packed_monitor {
+	uint8_t phase;
+	uint64_t begun;
+	uint64_t after;
+	struct pack_span after_pool;
+	struct pack_span pool;
+	bool is_of_session;
+	bool has_ended;
+	uint64_t session_id;
+	bool is_own;
+	struct pack_span held;
+};
+
+static const struct pack_item monitor_items[] = {
+	PACK_ITEM(packed_monitor, 1, PACK_U8, phase),
+	PACK_ITEM(packed_monitor, 2, PACK_U64, begun),
+	PACK_ITEM(packed_monitor, 3, PACK_U64, after),
+	PACK_ITEM(packed_monitor, 4, PACK_SPAN, after_pool),
+	PACK_ITEM(packed_monitor, 5, PACK_SPAN, pool),
+	PACK_ITEM(packed_monitor, 6, PACK_BOOL, is_of_session),
+	PACK_ITEM(packed_monitor, 7, PACK_BOOL, has_ended),
+	PACK_ITEM(packed_monitor, 8, PACK_U64, session_id),
+	PACK_ITEM(packed_monitor, 9, PACK_BOOL, is_own),
+	PACK_ITEM(packed_monitor, 10, PACK_SPAN, held),
+	{0},
+};
+
+/* All events of the log have been told, or are held, by then. */
+static void pack_monitor(const struct pending *pending, struct pack_writer *out)
+{
+	const struct monitor *monitor = container_of(pending, const struct monitor, pending);
+	const struct packed_monitor packed = {
+		.phase = (uint8_t)monitor->phase,
+		.begun = monitor->begun,
+		.after = monitor->after,
+		.after_pool = {monitor->after_pool, strlen(monitor->after_pool)},
+		.pool = {monitor->is_of_pool ? monitor->pool : NULL, strlen(monitor->pool)},
+		.is_of_session = monitor->is_of_session,
+		.has_ended = monitor->has_ended,
+		.session_id = monitor->session_id,
+		.is_own = monitor->is_own,
+		.held = {monitor->held.data, monitor->held.length},
+	};
+
+	pack_struct(out, monitor_items, &packed);
+}
+
+static bool copy_name(struct pack_span span, char name[POOL_NAME_MAX + 1])
+{
+	if (span.length > POOL_NAME_MAX)
+		return false;
+	if (span.length > 0)
+		memcpy(name, span.bytes, span.length);
+	return true;
+}
+
+static bool fill_monitor(struct monitor *monitor, const struct packed_monitor *packed)
+{
+	monitor->phase = packed->phase;
+	monitor->after = packed->after;
+	monitor->is_of_pool = packed->pool.bytes;
+	monitor->is_of_session = packed->is_of_session;
+	monitor->has_ended = packed->has_ended;
+	monitor->session_id = packed->session_id;
+	monitor->is_own = packed->is_own;
+	if (monitor->phase == PHASE_LIVE)
+		monitor->pending.resume = NULL;
+	json_write_bytes(&monitor->held, packed->held.bytes, packed->held.length);
+	return packed->phase <= PHASE_LIVE && copy_name(packed->pool, monitor->pool) &&
+	       copy_name(packed->after_pool, monitor->after_pool) &&
+	       !json_writer_failed(&monitor->held);
+}
+
+int monitor_restore(struct conn *conn, struct pack_reader record)
+{
+	struct packed_monitor packed;
+	struct monitor *monitor;
+	int r = unpack_struct(record, monitor_items, &packed, sizeof(packed));
+
+	if (r < 0)
+		return r;
+	monitor = allocate(conn);
+	if (!monitor)
+		return -ENOMEM;
+	if (!fill_monitor(monitor, &packed)) {
+		json_writer_deinit(&monitor->held);
+		free(monitor);
+		return -EBADMSG;
+	}
+	begin_reading(conn->loop, monitor);
+	monitor->begun = packed.begun; /* events go on from where they were left */
+	conn->pending = &monitor->pending;
+	return 0;
 }

@@ -6,6 +6,10 @@
 
 #include "daemon/ops.h"
 
+/* The call that an earlier daemon described (pending.pack) becomes CONN's call in work. 0 or a
+ * negated errno. */
+int monitor_restore(struct conn *conn, struct pack_reader record);
+
 /* Tell the loop's calls of Monitor the events that have come. */
 void monitors_take_events(struct loop *loop);
 

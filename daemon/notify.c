@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/notify.h"
 
+#include "daemon/handoff_fds.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,15 +54,18 @@ static void tell_status(struct notifier *notifier)
 	struct server *server = notifier->loop->server;
 	uint64_t limits = sum_of_limits(server->broker);
 	struct table_metrics metrics;
+	struct store_status store;
 	struct section section;
 	char status[sizeof(notifier->status)];
 
 	broker_enter(server->broker, &section);
 	table_metrics(section.table, section.now, &metrics);
 	broker_leave(&section);
-	snprintf(status, sizeof(status), "%" PRIu64 "/%" PRIu64 " active, %" PRIu64 " waiting%s",
-		metrics.used_units, limits, metrics.waiting,
-		metrics.is_draining ? ", draining" : "");
+	server_store_status(server, &store);
+	snprintf(status, sizeof(status),
+		"%" PRIu64 "/%" PRIu64 " active, %" PRIu64 " waiting%s%s%s", metrics.used_units,
+		limits, metrics.waiting, metrics.is_draining ? ", draining" : "",
+		store.reason[0] ? ", cannot store: " : "", store.reason);
 	if (strcmp(status, notifier->status) == 0)
 		return;
 	memcpy(notifier->status, status, sizeof(status));
@@ -100,8 +105,10 @@ static void on_notify_timer(uv_timer_t *timer)
 		feed_watchdog(notifier);
 }
 
-int notify_ready(struct notifier *notifier, struct loop *first)
+int notify_ready(struct notifier *notifier, struct loop *first, bool has_taken_over)
 {
+	const char *state =
+		has_taken_over ? "FDSTOREREMOVE=1\nFDNAME=" HANDOFF_NAME "\nREADY=1" : "READY=1";
 	uint64_t watchdog_us = 0, period_ms = STATUS_MS;
 	int r = uv_timer_init(&first->uv, &notifier->timer);
 
@@ -112,7 +119,7 @@ int notify_ready(struct notifier *notifier, struct loop *first)
 	notifier->has_watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
 	if (notifier->has_watchdog && watchdog_us / 4000 < period_ms)
 		period_ms = watchdog_us / 4000 > 0 ? watchdog_us / 4000 : 1;
-	if (sd_notify(0, "READY=1") > 0)
+	if (sd_notify(0, state) > 0)
 		uv_timer_start(&notifier->timer, on_notify_timer, 0, period_ms);
 	return 0;
 }

@@ -11,12 +11,13 @@ struct notifier {
 	uv_timer_t timer;
 	int64_t asked_us; /* table clock: turns were asked for */
 	bool has_watchdog;
-	char status[96]; /* as last told */
+	char status[256]; /* as last told */
 };
 
-/* Ready to serve; from now on the status is told when it changes and the watchdog is fed. The first
- * loop's thread, before it runs. 0 or a negated errno. */
-int notify_ready(struct notifier *notifier, struct loop *first);
+/* Ready to serve (and, with HAS_TAKEN_OVER, done with what the fd store had for us); from now on
+ * the status is told when it changes and the watchdog is fed. The first loop's thread, before it
+ * runs. 0 or a negated errno. */
+int notify_ready(struct notifier *notifier, struct loop *first, bool has_taken_over);
 
 void notify_reloading(void);
 void notify_reloaded(void);

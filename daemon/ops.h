@@ -62,13 +62,15 @@ void handle_cancel(struct request *request, const void *in);
 void handle_revoke(struct request *request, const void *in);
 /* ops_query.c */
 void handle_get(struct request *request, const void *in);
-void handle_list(struct request *request, const void *in);
 void handle_history(struct request *request, const void *in);
+/* ops_list.c */
+void handle_list(struct request *request, const void *in);
 /* monitor.c */
 void handle_monitor(struct request *request, const void *in);
 /* ops_metrics.c */
 void handle_get_metrics(struct request *request, const void *in);
 void handle_reset_metrics(struct request *request, const void *in);
+/* ops_verify.c */
 void handle_verify(struct request *request, const void *in);
 /* ops_admin.c */
 void handle_list_pools(struct request *request, const void *in);

@@ -102,6 +102,7 @@ void reply_created(struct request *request, const struct session_view *view, boo
 	struct view_texts texts;
 	struct session_message session;
 	struct create_reply out;
+	size_t begin = request->out->length;
 
 	session_to_message(view, &texts, &session);
 	out = (struct create_reply){
@@ -115,6 +116,8 @@ void reply_created(struct request *request, const struct session_view *view, boo
 		.existing = is_existing,
 	};
 	reply(request, &create_out, &out);
+	if (request->out == &request->conn->out)
+		conn_promise(request->conn, begin, view->session);
 }
 
 void reply_queued(struct request *request, uint64_t position, uint64_t waiting)

@@ -20,5 +20,6 @@ void refuse_metadata(struct request *request, size_t size, int64_t limit);
 void refuse_units(struct request *request, int64_t limit);
 void refuse_quota(struct request *request, struct message_text pool, enum dimension quota,
 	int64_t limit, uint64_t used_units, int64_t requested_units);
+void refuse_store(struct request *request); /* with what is in the way now */
 
 #endif

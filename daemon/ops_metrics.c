@@ -78,6 +78,7 @@ static void fetch_distributions(struct server *server, struct distributions *ret
 	for (unsigned i = 0; i < server->n_loops; i++) {
 		histogram_copy_add(&ret->creation_ns, &server->loops[i].stats.creation_ns);
 		histogram_copy_add(&ret->lag_ns, &server->loops[i].stats.lag_ns);
+		histogram_copy_add(&ret->commit_ns, &server->loops[i].stats.commit_ns);
 	}
 	histogram_copy_add(&ret->lock_wait_ns, &stats->wait_ns);
 	histogram_copy_add(&ret->lock_hold_ns, &stats->hold_ns);
@@ -99,6 +100,7 @@ static void subtract_base(const struct distributions *base, struct distributions
 	histogram_copy_subtract(&d->queue_wait_ns, &base->queue_wait_ns);
 	histogram_copy_subtract(&d->lock_wait_ns, &base->lock_wait_ns);
 	histogram_copy_subtract(&d->lock_hold_ns, &base->lock_hold_ns);
+	histogram_copy_subtract(&d->commit_ns, &base->commit_ns);
 	histogram_copy_subtract(&d->lag_ns, &base->lag_ns);
 }
 
@@ -122,6 +124,7 @@ static void fill_totals(const struct counters *counters, struct totals_message *
 		.rejected_quota = (int64_t)counters->rejected[REJECTED_QUOTA],
 		.rejected_queue_full = (int64_t)counters->rejected[REJECTED_QUEUE_FULL],
 		.rejected_wait_timeout = (int64_t)counters->rejected[REJECTED_WAIT_TIMEOUT],
+		.rejected_store = (int64_t)counters->rejected[REJECTED_STORE],
 		.rejected_invalid = (int64_t)counters->rejected[REJECTED_INVALID],
 		.queued = (int64_t)counters->queued,
 		.wait_cancelled = (int64_t)counters->cancelled_waits,
@@ -246,6 +249,7 @@ static void fill_pool(struct pool_part *part, struct pool_metrics_message *ret)
 		.used_units = (int64_t)view->used_units,
 		.over = (int64_t)view->over,
 		.overdue = (int64_t)view->overdue,
+		.orphaned = (int64_t)view->orphaned,
 		.paused = view->is_paused,
 		.current_metadata_bytes = (int64_t)view->metadata_bytes,
 		.oldest_hold_ms = age_in_ms(view->oldest_age_us),
@@ -355,12 +359,14 @@ static void fill_counters(
 		.sessions_rejected_quota = counted.rejected_quota,
 		.sessions_rejected_queue_full = counted.rejected_queue_full,
 		.sessions_rejected_wait_timeout = counted.rejected_wait_timeout,
+		.sessions_rejected_store = counted.rejected_store,
 		.sessions_rejected_invalid = counted.rejected_invalid,
 		.shutdown_requested = metrics->is_draining,
 		.waiting_sessions = (int64_t)metrics->waiting,
 		.used_units = (int64_t)metrics->used_units,
 		.over = (int64_t)metrics->over,
 		.overdue = (int64_t)metrics->overdue,
+		.orphaned = (int64_t)metrics->orphaned,
 		.oldest_hold_ms = age_in_ms(metrics->oldest_age_us),
 		.oldest_wait_ms = age_in_ms(metrics->oldest_wait_us),
 	};
@@ -381,13 +387,25 @@ static void fill_server(struct server *server, struct metrics_message *out)
 	fill_loops(server, out);
 }
 
+static void fill_store(
+	struct server *server, struct store_status *store, struct metrics_message *out)
+{
+	server_store_status(server, store);
+	out->store = (int)store->state;
+	out->store_used_bytes = (int64_t)store->used_bytes;
+	out->store_size_bytes = (int64_t)store->size_bytes;
+	if (store->state >= STORE_FULL)
+		out->store_error = message_cstring(store->reason);
+}
+
 /* Everything a reply points into; large, so on the heap. */
 struct report {
 	struct distributions base;
 	struct distributions all;
 	struct distributions since_reset;
-	struct histogram_room creation, duration, queue_wait, lock_wait, lock_hold, lag,
+	struct histogram_room creation, duration, queue_wait, lock_wait, lock_hold, commit, lag,
 		all_creation, all_duration, all_queue_wait;
+	struct store_status store;
 	struct totals_message totals;
 	struct metrics_message metrics;
 };
@@ -399,6 +417,7 @@ static void fill_distributions(struct report *report)
 	fill_histogram(&report->since_reset.queue_wait_ns, &report->queue_wait);
 	fill_histogram(&report->since_reset.lock_wait_ns, &report->lock_wait);
 	fill_histogram(&report->since_reset.lock_hold_ns, &report->lock_hold);
+	fill_histogram(&report->since_reset.commit_ns, &report->commit);
 	fill_histogram(&report->since_reset.lag_ns, &report->lag);
 	fill_histogram(&report->all.creation_ns, &report->all_creation);
 	fill_histogram(&report->all.duration_ns, &report->all_duration);
@@ -408,6 +427,7 @@ static void fill_distributions(struct report *report)
 	report->metrics.queue_wait = &report->queue_wait.message;
 	report->metrics.lock_wait = &report->lock_wait.message;
 	report->metrics.lock_hold = &report->lock_hold.message;
+	report->metrics.commit = &report->commit.message;
 	report->metrics.loop_lag = &report->lag.message;
 	report->totals.creation_latency = &report->all_creation.message;
 	report->totals.session_duration = &report->all_duration.message;
@@ -428,6 +448,7 @@ static void fill_report(struct server *server, struct report *report)
 	fill_counters(&metrics, &audit, &report->metrics);
 	fill_rates(&metrics.counted, &report->since_reset.duration_ns, &report->metrics);
 	fill_server(server, &report->metrics);
+	fill_store(server, &report->store, &report->metrics);
 	fill_totals(&metrics.totals, &report->totals);
 	fill_distributions(report);
 }
@@ -479,62 +500,4 @@ void handle_reset_metrics(struct request *request, const void *in)
 	free(now);
 	log_admin(request, NULL, (struct message_text){NULL, 0}, "reset the metrics");
 	reply(request, &reset_metrics_out, NULL);
-}
-
-/* ---- Verify ---- */
-
-#define FINDINGS_MAX 8
-#define FINDING_SIZE 128
-
-struct findings {
-	size_t count;
-	char texts[FINDINGS_MAX][FINDING_SIZE];
-	struct message_text messages[FINDINGS_MAX];
-};
-
-static void compare(
-	struct findings *findings, const char *what, uint64_t counted, uint64_t recounted)
-{
-	char *text = findings->texts[findings->count];
-
-	if (counted == recounted)
-		return;
-	snprintf(text, FINDING_SIZE, "%s: counted %" PRIu64 ", found %" PRIu64, what, counted,
-		recounted);
-	findings->messages[findings->count++] = message_cstring(text);
-}
-
-static uint64_t sum_ended(const struct counters *counters)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		sum += counters->ended[i];
-	return sum;
-}
-
-void handle_verify(struct request *request, const void *in)
-{
-	struct findings findings = {0};
-	struct table_metrics metrics;
-	struct verify_reply out;
-	struct audit audit;
-
-	(void)in;
-	fetch_table(request->broker, &metrics, &audit, NULL);
-	compare(&findings, "active sessions", metrics.active, audit.active);
-	compare(&findings, "used units", metrics.used_units, audit.used_units);
-	compare(&findings, "overdue sessions", metrics.overdue, audit.overdue);
-	compare(&findings, "metadata bytes", metrics.metadata_bytes, audit.metadata_bytes);
-	compare(&findings, "sessions that cannot be found by their ids", 0, audit.unindexed);
-	compare(&findings, "slots held but marked free", 0, audit.bad_slots);
-	compare(&findings, "sessions created against active and ended", metrics.totals.created,
-		metrics.active + sum_ended(&metrics.totals));
-	for (size_t i = 0; i < findings.count; i++)
-		log_error("verify: %s", findings.texts[i]);
-	out = (struct verify_reply){
-		.ok = findings.count == 0,
-		.findings = {findings.messages, findings.count, true},
-	};
-	reply(request, &verify_out, &out);
 }

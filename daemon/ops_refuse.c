@@ -102,6 +102,25 @@ static void refuse_queue(struct request *request, const struct create_refusal *w
 	refuse(request, STATUS_QUEUE_FULL, &queue_full_error, &error);
 }
 
+void write_store_refusal(struct server *server, struct json_writer *out)
+{
+	struct store_status store;
+	struct store_error error;
+
+	server_store_status(server, &store);
+	/* By now it may work again, and what was in the way is not known any more. */
+	error.reason =
+		message_cstring(store.reason[0] ? store.reason : "it could not for a moment");
+	varlink_error_begin(out, status_error_name(STATUS_STORE_UNAVAILABLE));
+	message_encode_members(&store_unavailable_error, &error, out);
+	varlink_error_end(out);
+}
+
+void refuse_store(struct request *request)
+{
+	write_store_refusal(request->conn->loop->server, request->out);
+}
+
 static void refuse_request_id(
 	struct request *request, const struct create_call *call, uint64_t other_id)
 {
@@ -148,6 +167,9 @@ static void reply_refused(struct request *request, const struct create_call *cal
 		break;
 	case STATUS_INVALID_PARAMETER:
 		refuse_units(request, why->pool.settings.limit);
+		break;
+	case STATUS_STORE_UNAVAILABLE:
+		refuse_store(request);
 		break;
 	default:
 		refuse(request, status, NULL, NULL);

@@ -7,6 +7,9 @@
 
 struct message_text create_pool(const struct create_call *call);
 
+/* The reply for a Create that cannot be stored. */
+void write_store_refusal(struct server *server, struct json_writer *out);
+
 /* The error reply for STATUS, and its line in the log if sessions are logged. */
 void refuse_create(struct request *request, const struct create_call *call, int status,
 	const struct create_refusal *why);

@@ -18,6 +18,12 @@ static const char help[] =
 	"                    root, $XDG_CONFIG_HOME/usher/usherd.conf for others)\n"
 	"  --socket PATH     serve PATH (default: as configured, else /run/usher/usher.sock for\n"
 	"                    root, $XDG_RUNTIME_DIR/usher/usher.sock for others)\n"
+	"  --state-dir DIR   keep there what outlives a restart: sessions, counters, pauses "
+	"(default:\n"
+	"                    $RUNTIME_DIRECTORY of a systemd service, else, with --socket, the\n"
+	"                    directory \"state\" beside it, else /run/usher/state for root,\n"
+	"                    $XDG_RUNTIME_DIR/usher/state for others)\n"
+	"  --state none      keep nothing: a restart begins empty\n"
 	"  --workers N|auto  event loops (default: as configured, else auto)\n"
 	"  --check-config    read the configuration, print it as it is in force, and end\n"
 	"  --version         print the version and end\n"
@@ -46,42 +52,88 @@ static int parse_workers(const char *text, int *ret)
 	return 0;
 }
 
+static int parse_state(const char *text)
+{
+	if (strcmp(text, "none") == 0)
+		return 0;
+	fprintf(stderr, "usherd: --state: expected none, not \"%s\"\n", text);
+	return -EINVAL;
+}
+
+static int parse_state_dir(const char *text, const char **ret)
+{
+	if (!text[0]) {
+		fprintf(stderr, "usherd: --state-dir: expected a directory, not \"\"\n");
+		return -EINVAL;
+	}
+	*ret = text;
+	return 0;
+}
+
+/* As options_parse(). */
+static int take_option(int c, struct options *ret)
+{
+	switch (c) {
+	case 'c':
+		ret->config = optarg;
+		return 0;
+	case 's':
+		ret->socket = optarg;
+		return 0;
+	case 'd':
+		return parse_state_dir(optarg, &ret->state_dir);
+	case 'S':
+		ret->is_stateless = true;
+		return parse_state(optarg);
+	case 'w':
+		return parse_workers(optarg, &ret->workers);
+	case 'C':
+		ret->check_config = true;
+		return 0;
+	case 'V':
+		return printf("usherd %s\n", USHER_VERSION) < 0 ? -EIO : 1;
+	case 'h':
+		return fputs(help, stdout) < 0 ? -EIO : 1;
+	default:
+		fprintf(stderr, "Try 'usherd --help'.\n");
+		return -EINVAL;
+	}
+}
+
+static int check(const struct options *options, int argc, char **argv)
+{
+	if (optind < argc) {
+		fprintf(stderr, "usherd: expected only options, not \"%s\"\nTry 'usherd --help'.\n",
+			argv[optind]);
+		return -EINVAL;
+	}
+	if (options->is_stateless && options->state_dir) {
+		fprintf(stderr, "usherd: --state none and --state-dir exclude each other\n");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *ret)
 {
 	static const struct option names[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"socket", required_argument, NULL, 's'},
+		{"state-dir", required_argument, NULL, 'd'},
+		{"state", required_argument, NULL, 'S'},
 		{"workers", required_argument, NULL, 'w'},
 		{"check-config", no_argument, NULL, 'C'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	int c;
+	int c, r;
 
 	*ret = (struct options){.workers = -1};
 	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0) {
-		if (c == 'c')
-			ret->config = optarg;
-		else if (c == 's')
-			ret->socket = optarg;
-		else if (c == 'C')
-			ret->check_config = true;
-		else if (c == 'w' && parse_workers(optarg, &ret->workers) == 0)
-			continue;
-		else if (c == 'V')
-			return printf("usherd %s\n", USHER_VERSION) < 0 ? -EIO : 1;
-		else if (c == 'h')
-			return fputs(help, stdout) < 0 ? -EIO : 1;
-		else {
-			if (c == '?')
-				fprintf(stderr, "Try 'usherd --help'.\n");
-			return -EINVAL;
-		}
+		r = take_option(c, ret);
+		if (r != 0)
+			return r;
 	}
-	if (optind == argc)
-		return 0;
-	fprintf(stderr, "usherd: expected only options, not \"%s\"\nTry 'usherd --help'.\n",
-		argv[optind]);
-	return -EINVAL;
+	return check(ret, argc, argv);
 }

@@ -6,9 +6,11 @@
 #include <stdbool.h>
 
 struct options {
-	const char *config; /* NULL: the default for this user */
-	const char *socket; /* NULL: as configured */
-	int workers;        /* -1: as configured, 0: auto */
+	const char *config;    /* NULL: the default for this user */
+	const char *socket;    /* NULL: as configured */
+	const char *state_dir; /* NULL: the default for this user and socket */
+	bool is_stateless;     /* --state none; state_dir is NULL then */
+	int workers;           /* -1: as configured, 0: auto */
 	bool check_config;
 };
 

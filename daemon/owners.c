@@ -20,7 +20,7 @@ struct watch {
 	uv_poll_t poll;
 	uv_timer_t grace;
 	unsigned open_handles;
-	int pidfd;
+	int pidfd;    /* -1: there was none to be had */
 	uint32_t uid; /* whose watch it is */
 };
 
@@ -74,6 +74,14 @@ static bool has_living_maker(struct watch *watch)
 	return is_living;
 }
 
+static void end_after_grace(struct watch *watch)
+{
+	if (has_living_maker(watch))
+		uv_timer_start(&watch->grace, on_grace_over, MAKER_GRACE_MS, 0);
+	else
+		end_sessions(watch);
+}
+
 static void on_exit_seen(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = poll->data;
@@ -81,10 +89,20 @@ static void on_exit_seen(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	uv_poll_stop(poll);
-	if (has_living_maker(watch))
-		uv_timer_start(&watch->grace, on_grace_over, MAKER_GRACE_MS, 0);
-	else
-		end_sessions(watch);
+	end_after_grace(watch);
+}
+
+#define LOOK_MS 1000
+
+/* Without a descriptor. */
+static void on_look(uv_timer_t *timer)
+{
+	struct watch *watch = timer->data;
+
+	if (is_alive(watch->process.owner.peer.identity))
+		return;
+	uv_timer_stop(timer);
+	end_after_grace(watch);
 }
 
 /* Without a poll, which only a lack of memory can cause, the exit is not seen: then the session
@@ -97,6 +115,10 @@ void owners_watch(struct process *process)
 	watch->grace.data = watch;
 	watch->poll.data = watch;
 	watch->open_handles = 1;
+	if (watch->pidfd < 0) {
+		uv_timer_start(&watch->grace, on_look, 0, LOOK_MS);
+		return;
+	}
 	if (uv_poll_init(&watch->loop->uv, &watch->poll, watch->pidfd) < 0) {
 		uv_timer_start(&watch->grace, on_grace_over, 0, 0);
 		return;
@@ -109,7 +131,8 @@ static void destroy(struct watch *watch)
 {
 	list_remove(&watch->all_link);
 	list_remove(&watch->link);
-	close(watch->pidfd);
+	if (watch->pidfd >= 0)
+		close(watch->pidfd);
 	atomic_fetch_sub(&watch->loop->server->watches, 1);
 	peers_drop_watch(watch->loop->server->peers, watch->uid);
 	peer_deinit(&watch->process.owner.peer);
@@ -234,7 +257,7 @@ static int open_process(struct conn *conn, int64_t pid, struct identity **ret)
 	return fd;
 }
 
-static struct process *new_watch(struct conn *conn, int fd, struct identity *identity)
+static struct process *new_watch(struct loop *loop, int fd, struct identity *identity, uint32_t uid)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 
@@ -242,12 +265,12 @@ static struct process *new_watch(struct conn *conn, int fd, struct identity *ide
 		return NULL;
 	owner_init(&watch->process.owner);
 	watch->process.owner.peer.identity = identity;
-	watch->loop = conn->loop;
+	watch->loop = loop;
 	watch->pidfd = fd;
-	watch->uid = conn->owner.peer.uid;
+	watch->uid = uid;
 	list_init(&watch->link);
-	list_append(&conn->loop->watches, &watch->all_link);
-	atomic_fetch_add(&conn->loop->server->watches, 1);
+	list_append(&loop->watches, &watch->all_link);
+	atomic_fetch_add(&loop->server->watches, 1);
 	return &watch->process;
 }
 
@@ -267,7 +290,7 @@ int owners_make(struct request *request, int64_t pid, struct process **ret)
 	if (!peers_take_watch(server->peers, uid, conn->loop->config, server->max_files))
 		return refuse_pid(request, -EMFILE);
 	fd = open_process(conn, pid, &identity);
-	*ret = fd < 0 ? NULL : new_watch(conn, fd, identity);
+	*ret = fd < 0 ? NULL : new_watch(conn->loop, fd, identity, uid);
 	if (*ret)
 		return 0;
 	peers_drop_watch(server->peers, uid);
@@ -277,4 +300,39 @@ int owners_make(struct request *request, int64_t pid, struct process **ret)
 	identity_unref(identity);
 	fail_request(request);
 	return -1;
+}
+
+uint32_t owners_uid(const struct process *process)
+{
+	return container_of(process, const struct watch, process)->uid;
+}
+
+/* The descriptor comes first: if PID is IDENTITY's process after it, that is the one it is of. */
+static int open_known(const struct identity *identity)
+{
+	int fd = proc_open(identity->pid);
+
+	if (fd >= 0 && !is_alive(identity)) {
+		close(fd);
+		return -ESRCH;
+	}
+	return fd;
+}
+
+struct process *owners_restore(struct loop *loop, struct identity *identity, uint32_t uid)
+{
+	struct process *process;
+	int fd;
+
+	if (!peers_force_watch(loop->server->peers, uid))
+		return NULL;
+	fd = open_known(identity);
+	process = new_watch(loop, fd < 0 ? -1 : fd, identity_ref(identity), uid);
+	if (process)
+		return process;
+	peers_drop_watch(loop->server->peers, uid);
+	identity_unref(identity);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
 }

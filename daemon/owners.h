@@ -17,6 +17,15 @@ int owners_make(struct request *request, int64_t pid, struct process **ret);
 /* The table has kept PROCESS, made on this loop for this call: watch it. */
 void owners_watch(struct process *process);
 
+/* Whose watch that of PROCESS is. */
+uint32_t owners_uid(const struct process *process);
+
+/* A process that owned sessions in an earlier run of the daemon, to be watched by LOOP as UID's,
+ * even beyond what UID may have: what there is cannot be refused. One that has exited is seen to
+ * have done so at once; one that there is no descriptor for is looked at from time to time. NULL
+ * without memory. */
+struct process *owners_restore(struct loop *loop, struct identity *identity, uint32_t uid);
+
 /* The table has handed PROCESS back, perhaps unwatched. Any thread. */
 void owners_free(struct process *process);
 

@@ -197,6 +197,20 @@ bool peers_take_watch(struct peers *peers, uint32_t uid, const struct config *co
 	return is_taken;
 }
 
+bool peers_force_watch(struct peers *peers, uint32_t uid)
+{
+	struct user *user;
+
+	pthread_mutex_lock(&peers->lock);
+	user = find_or_add_user(peers, uid);
+	if (user) {
+		user->watches++;
+		peers->watches++;
+	}
+	pthread_mutex_unlock(&peers->lock);
+	return user;
+}
+
 void peers_drop_watch(struct peers *peers, uint32_t uid)
 {
 	struct user *user;
@@ -208,4 +222,18 @@ void peers_drop_watch(struct peers *peers, uint32_t uid)
 	user = drop_if_idle(peers, user);
 	pthread_mutex_unlock(&peers->lock);
 	free(user);
+}
+
+bool peers_force(struct peers *peers, uint32_t uid)
+{
+	struct user *user;
+
+	pthread_mutex_lock(&peers->lock);
+	user = find_or_add_user(peers, uid);
+	if (user) {
+		user->connections++;
+		peers->connections++;
+	}
+	pthread_mutex_unlock(&peers->lock);
+	return user;
 }

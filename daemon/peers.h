@@ -37,8 +37,10 @@ void peers_leave(struct peers *peers, uint32_t uid);
 
 /* Count a process that is watched for UID, of ROOM descriptors for connections and processes
  * together: not more than a user's connections, and not those kept for root. */
-bool peers_take_watch(
-	struct peers *peers, uint32_t uid, const struct config *config, int64_t room);
+bool peers_take_watch(struct peers *peers, uint32_t uid, const struct config *config, int64_t room);
+/* Those of an earlier daemon, without a bound. False without memory. */
+bool peers_force(struct peers *peers, uint32_t uid);
+bool peers_force_watch(struct peers *peers, uint32_t uid);
 void peers_drop_watch(struct peers *peers, uint32_t uid);
 
 #endif

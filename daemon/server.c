@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/server.h"
 
+#include "daemon/commit.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
@@ -31,6 +32,12 @@ void server_stop(struct server *server)
 	order_all(server, ORDER_STOP);
 }
 
+void server_hand_over(struct server *server)
+{
+	atomic_store(&server->is_handing_over, true);
+	order_all(server, ORDER_HALT);
+}
+
 void server_leave(struct server *server, uint32_t uid, enum admission admission)
 {
 	if (admission == ADMITTED)
@@ -47,6 +54,11 @@ int64_t server_connection_cap(const struct server *server)
 	int64_t room = server->max_files - atomic_load(&server->watches);
 
 	return room < server->max_connections ? room : server->max_connections;
+}
+
+void server_store_status(struct server *server, struct store_status *ret)
+{
+	committer_status(server->committer, ret);
 }
 
 /* ---- pools ---- */
@@ -156,10 +168,11 @@ static void warn_of_restart(const struct config *old, const struct config *new)
 	if (!is_same_text(old->socket, new->socket) || old->socket_mode != new->socket_mode ||
 		!is_same_text(old->socket_group, new->socket_group) ||
 		old->workers != new->workers || old->history != new->history ||
+		old->reattach_grace_ms != new->reattach_grace_ms ||
+		old->max_state_bytes != new->max_state_bytes ||
 		old->max_connections != new->max_connections)
-		log_warning(
-			"socket, socket_mode, socket_group, workers, history and max_connections "
-			"take effect at the next start");
+		log_warning("socket, socket_mode, socket_group, workers, history, reattach_grace, "
+			    "max_state and max_connections take effect at the next start");
 }
 
 /* The server takes a reference; the caller's own keeps CONFIG until this returns. */

@@ -4,10 +4,12 @@
 #ifndef USHER_DAEMON_SERVER_H
 #define USHER_DAEMON_SERVER_H
 
+#include "daemon/store_status.h"
 #include "daemon/broker.h"
 #include "daemon/config.h"
 #include "daemon/metrics.h"
 #include "daemon/peers.h"
+#include "daemon/store_status.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,6 +21,7 @@ struct loop;
 
 struct server {
 	struct broker *broker;
+	struct committer *committer; /* NULL: no state is kept */
 	struct peers *peers;
 	struct metrics_base *metrics_base;
 	struct loop *loops; /* the first one runs on the main thread */
@@ -38,6 +41,7 @@ struct server {
 	_Atomic int64_t watchers; /* calls of Monitor that are on */
 	_Atomic int refused_open; /* refused connections that still wait for their first call */
 	_Atomic int64_t lone_connections; /* passed by systemd without a listener: end with them */
+	_Atomic bool is_handing_over;
 	int64_t started_wall_us;
 };
 
@@ -61,7 +65,13 @@ void server_leave(struct server *server, uint32_t uid, enum admission admission)
 /* The connections that may be open now, beside the processes that are watched. Any thread. */
 int64_t server_connection_cap(const struct server *server);
 
+/* How the store is now. Any thread. */
+void server_store_status(struct server *server, struct store_status *ret);
+
 /* End the process in an orderly way: every loop flushes and closes. Any thread. */
 void server_stop(struct server *server);
+
+/* The same, for the next daemon to go on with everything: every loop halts as it is. Any thread. */
+void server_hand_over(struct server *server);
 
 #endif

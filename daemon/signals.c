@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/signals.h"
 
+#include "daemon/handoff_fds.h"
 #include "daemon/log.h"
 
 #include <signal.h>
@@ -10,8 +11,14 @@ static void on_stop(uv_signal_t *handle, int number)
 {
 	struct signals *signals = handle->data;
 
+	struct server *server = signals->loop->server;
+
 	log_notice("ending on SIG%s", sigabbrev_np(number));
-	server_stop(signals->loop->server);
+	if (number == SIGTERM && handoff_is_offered() &&
+		atomic_load(&server->lone_connections) == 0)
+		server_hand_over(server);
+	else
+		server_stop(server);
 }
 
 static void on_reload(uv_signal_t *handle, int number)
@@ -33,6 +40,22 @@ static int take(struct signals *signals, uv_signal_t *handle, uv_signal_cb callb
 	return uv_signal_start(handle, callback, number);
 }
 
+static void mask(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(how, &set, NULL);
+}
+
+void signals_block(void)
+{
+	mask(SIG_BLOCK);
+}
+
 int signals_init(struct signals *signals, struct loop *first)
 {
 	int r;
@@ -44,17 +67,6 @@ int signals_init(struct signals *signals, struct loop *first)
 		r = take(signals, &signals->interrupt, on_stop, SIGINT);
 	if (r == 0)
 		r = take(signals, &signals->hangup, on_reload, SIGHUP);
+	mask(SIG_UNBLOCK);
 	return r;
-}
-
-/* Closing the handles would bring the default actions back. */
-void signals_block(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }

@@ -89,6 +89,9 @@ static void refuse_wait(struct request *request, const struct create_wait *wait)
 	case STATUS_QUOTA_EXCEEDED:
 		refuse_quota(request, pool, waiter->quota, waiter->limit, 0, session->units);
 		break;
+	case STATUS_STORE_UNAVAILABLE:
+		refuse_store(request);
+		break;
 	default:
 		refuse(request, waiter->status, NULL, NULL);
 		break;
@@ -240,14 +243,38 @@ static void on_progress(uv_timer_t *timer)
 void create_wait_begin(
 	struct create_wait *wait, struct request *request, uint64_t position, uint64_t waiting)
 {
+	create_wait_carry_in(wait, &(struct carried_wait){
+					   .is_oneway = request->call->oneway,
+					   .wants_progress = request->call->more,
+					   .position = position,
+					   .waiting = waiting,
+				   });
+}
+
+/* ---- from one daemon to the next ---- */
+
+void create_wait_carry_out(const struct waiter *waiter, struct carried_wait *ret)
+{
+	const struct create_wait *wait = container_of(waiter, const struct create_wait, waiter);
+
+	*ret = (struct carried_wait){
+		.is_oneway = wait->is_oneway,
+		.wants_progress = !list_is_empty(&wait->link),
+		.position = wait->position,
+		.waiting = wait->waiting,
+	};
+}
+
+void create_wait_carry_in(struct create_wait *wait, const struct carried_wait *carried)
+{
 	struct loop *loop = wait->conn->loop;
 
 	wait->is_table_s = true;
-	wait->is_oneway = request->call->oneway;
-	wait->position = position;
-	wait->waiting = waiting;
+	wait->is_oneway = carried->is_oneway;
+	wait->position = carried->position;
+	wait->waiting = carried->waiting;
 	wait->conn->pending = &wait->pending;
-	if (!request->call->more)
+	if (!carried->wants_progress)
 		return;
 	list_append(&loop->waits, &wait->link);
 	if (!uv_is_active((uv_handle_t *)&loop->progress))

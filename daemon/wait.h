@@ -20,6 +20,17 @@ void create_wait_free(struct create_wait *wait);
 void create_wait_begin(
 	struct create_wait *wait, struct request *request, uint64_t position, uint64_t waiting);
 
+/* From one daemon to the next: what a waiting call is beside its waiter. */
+struct carried_wait {
+	bool is_oneway;
+	bool wants_progress;
+	uint64_t position; /* last told */
+	uint64_t waiting;
+};
+void create_wait_carry_out(const struct waiter *waiter, struct carried_wait *ret);
+/* As create_wait_begin(). */
+void create_wait_carry_in(struct create_wait *wait, const struct carried_wait *carried);
+
 /* Answer the calls whose waits the table has decided. */
 void waits_take_decided(struct loop *loop);
 

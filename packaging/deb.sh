@@ -9,27 +9,6 @@
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
 
-# What debian/control asks for; where units go is told by systemd-dev, on Debian 12 by systemd.
-build_dependencies() {
-  local units=systemd-dev
-
-  ! grep -q '^VERSION_ID="12"' /etc/os-release || units=systemd
-  printf '%s\n' git build-essential debhelper pkgconf "$units" "${build_packages[@]}"
-}
-
-# Tracked files as they are here, changes included; those deleted here are left out.
-export_tree() {
-  local file
-
-  git -C "$repository" ls-files -z |
-    while IFS= read -r -d '' file; do
-      [ ! -e "$repository/$file" ] || printf '%s\0' "$file"
-    done |
-    tar -C "$repository" --null --files-from=- -cf - |
-    tar -C "$1" -xf -
-  mv "$1/packaging/debian" "$1/debian"
-}
-
 main() {
   local to=${1-}
   local -a packages
@@ -39,12 +18,11 @@ main() {
     [ "$to" = --help ] && exit 0
     exit 2
   fi
-  mapfile -t packages < <(build_dependencies)
-  need "${packages[@]}"
+  mapfile -t packages < <(deb_packages "$(release_of '')")
+  need git "${packages[@]}"
   mkdir -p "$to"
   work=$(mktemp -d)
-  mkdir "$work/usher"
-  export_tree "$work/usher"
+  export_source "$work/usher"
   (cd "$work/usher" && quietly dpkg-buildpackage -us -uc -b)
   # Readable by all, as the packages of a mirror are.
   install -m 644 "$work"/*.deb "$work"/*.changes "$work"/*.buildinfo "$to"

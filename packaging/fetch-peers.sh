@@ -17,16 +17,6 @@ bin=$cache/bin
 tree=$cache/tree
 lists=$cache/apt
 
-# The mirror that this machine already uses for its own release.
-mirror() {
-  local codename
-
-  codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-  # shellcheck disable=SC2016 # apt-get expands these.
-  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-    awk -v codename="$codename" '$1 == codename && $2 == "main" { print $3; exit }'
-}
-
 # apt-get with lists, cache and status of its own.
 private_apt() {
   apt-get -qq -o Dir::Etc::sourcelist="$lists/sources.list" -o Dir::Etc::sourceparts=/dev/null \

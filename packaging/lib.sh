@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# What run.sh, test.sh and fetch-peers.sh share: Debian packages, build directories, quiet commands.
+# What the scripts share: Debian packages, build directories, quiet commands.
 # shellcheck disable=SC2034 # repository and cache are for the scripts that read this file.
 
 set -euo pipefail
@@ -9,10 +9,15 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/usher-tests
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3
-  libcjson-dev libinih-dev libncurses-dev libsystemd-dev libuv1-dev scdoc)
+  libcjson-dev libinih-dev liblmdb-dev libncurses-dev libsystemd-dev libuv1-dev scdoc)
 
 say() {
   printf '%s\n' "$*" >&2
+}
+
+# A skipped test is a failure.
+must_not_skip() {
+  [ "${CI-}" = true ] || [ -n "${USHER_REQUIRE-}" ]
 }
 
 die() {
@@ -70,6 +75,42 @@ need() {
   fi
   quietly apt_get update || die "apt-get update failed"
   quietly apt_get install --no-install-recommends -y "${missing[@]}" || die "apt-get install failed"
+}
+
+# release_of ROOT: the code name of the Debian there; of this machine's for "".
+release_of() {
+  sed -n 's/^VERSION_CODENAME=//p' "$1/etc/os-release"
+}
+
+# mirror: the one that this machine already uses for its own release.
+mirror() {
+  # shellcheck disable=SC2016 # apt-get expands these.
+  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v codename="$(release_of '')" '$1 == codename && $2 == "main" { print $3; exit }'
+}
+
+# deb_packages RELEASE: what debian/control asks for. Where units go is told by systemd-dev, on
+# Debian 12 by systemd.
+deb_packages() {
+  local units=systemd-dev
+
+  [ "$1" != bookworm ] || units=systemd
+  printf '%s\n' build-essential debhelper pkgconf "$units" "${build_packages[@]}"
+}
+
+# export_source DIRECTORY: all tracked files as they are here, changes included, those deleted here
+# left out, laid out as a Debian source package.
+export_source() {
+  local file
+
+  mkdir -p "$1"
+  git -C "$repository" ls-files -z |
+    while IFS= read -r -d '' file; do
+      [ ! -e "$repository/$file" ] || printf '%s\0' "$file"
+    done |
+    tar -C "$repository" --null --files-from=- -cf - |
+    tar -C "$1" -xf -
+  mv "$1/packaging/debian" "$1/debian"
 }
 
 # build DIRECTORY OPTION...: configure (once, or again if the options or the checkout's place have

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Build usher in several ways and run its tests in each. The last line counts them.
+# Build usher in several ways and run its tests in each; then install the Debian packages under a real
+# systemd, see tests/systemd/run.sh. The last line counts the tests of the builds and the checks there.
 
 # shellcheck source=packaging/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -9,19 +10,18 @@ passed=0
 failed=0
 skipped=0
 broken=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 usage() {
   cat <<'END'
-usage: packaging/test.sh [--quick]
+usage: packaging/test.sh [--quick|--systemd]
 
-  --quick   one build only: gcc with AddressSanitizer and UndefinedBehaviorSanitizer
+  --quick     one build only: gcc with AddressSanitizer and UndefinedBehaviorSanitizer
+  --systemd   only the packages under systemd
 
 With USHER_REQUIRE=1 or CI=true in the environment a skipped test is a failure.
 END
-}
-
-must_not_skip() {
-  [ "${CI-}" = true ] || [ -n "${USHER_REQUIRE-}" ]
 }
 
 # count LOG: prints how many tests passed, failed and were skipped, by meson's testlog.json LOG; says
@@ -83,7 +83,7 @@ add_up() {
   failed=$((failed + $5))
   skipped=$((skipped + $6))
   if [ "$3" != 0 ] && [ "$5" = 0 ]; then
-    say "$1: meson test ended with status $3"
+    say "$1: ended with status $3"
     broken=1
   fi
   printf '%s: %s passed, %s failed, %s skipped in %s s\n' "$1" "$4" "$5" "$6" "$2"
@@ -101,7 +101,8 @@ test_build() {
     shift
   done
   shift
-  if CC=$compiler build "$directory" -Dtests=true -Dwerror=true -Ddebug=true "${options[@]}"; then
+  if CC=$compiler build "$directory" -Dtests=true -Dwerror=true -Ddebug=true -Dfailpoints=true \
+    "${options[@]}"; then
     run_tests "$name" "$directory" "$@"
   else
     say "$name: the build failed"
@@ -118,6 +119,24 @@ test_builds() {
     --suite threads --suite e2e
 }
 
+# Each check in the guests counts. What they have measured is shown, all else only if one failed.
+test_packages() {
+  local log=$work/systemd.log results=$work/systemd.results status=0 release seconds ok bad skip
+
+  : >"$results"
+  bash "$repository/tests/systemd/run.sh" --results "$results" >"$log" || status=$?
+  while read -r release seconds ok bad skip; do
+    [ "$bad" = 0 ] || sed -n "/^-- $release\$/,/^$release:/p" "$log" >&2
+    add_up "systemd-$release" "$seconds" 0 "$ok" "$bad" "$skip"
+    sed -n "/^-- $release\$/,/^$release:/{/^ *gap: /p;/^ *not yet: /p}" "$log"
+  done <"$results"
+  if [ "$(wc -l <"$results")" != 2 ]; then
+    say "tests/systemd/run.sh ended with status $status"
+    cat "$log" >&2
+    broken=1
+  fi
+}
+
 sanitizer_options() {
   export CK_DEFAULT_TIMEOUT=60 # seconds a unit test: machines are shared, and sanitizers slow
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
@@ -129,21 +148,26 @@ sanitizer_options() {
   fi
 }
 
-main() {
-  local is_quick=
-
-  case ${1-} in
-    '') ;;
-    --quick) is_quick=1 ;;
-    --help) usage && exit 0 ;;
-    *) usage >&2 && exit 2 ;;
-  esac
+test_programs() {
   need "${build_packages[@]}" check
-  [ -n "$is_quick" ] || need clang
+  [ -n "$1" ] || need clang
   bash "$repository/packaging/fetch-peers.sh" >/dev/null ||
     say '!!! not all foreign programs could be had; their tests will be skipped'
   sanitizer_options
-  test_builds "$is_quick"
+  test_builds "$1"
+}
+
+main() {
+  case ${1-} in
+    '')
+      test_programs ''
+      test_packages
+      ;;
+    --quick) test_programs quick ;;
+    --systemd) test_packages ;;
+    --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+  esac
   if [ "$skipped" != 0 ] && must_not_skip; then
     say 'tests were skipped that must run here'
     broken=1

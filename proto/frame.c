@@ -166,6 +166,11 @@ int frame_keep(struct frame_reader *f)
 	return r;
 }
 
+const char *frame_rest(const struct frame_reader *f)
+{
+	return f->kept ? f->kept + f->kept_start : "";
+}
+
 size_t frame_bytes(const struct frame_reader *f)
 {
 	return kept_rest(f) + f->piece_length;

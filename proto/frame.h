@@ -44,6 +44,9 @@ int frame_next(struct frame_reader *f, const char **ret, size_t *ret_length);
 /* Copy what is left of the borrowed piece. 0, or -ENOMEM (the piece stays borrowed). */
 int frame_keep(struct frame_reader *f);
 
+/* The bytes that have not been handed out, after frame_keep(): they lie in the reader. */
+const char *frame_rest(const struct frame_reader *f);
+
 /* True if at least one byte of a frame has arrived that has not been handed out. */
 bool frame_is_begun(const struct frame_reader *f);
 

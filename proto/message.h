@@ -108,6 +108,7 @@ void message_encode_members(
 
 /* The enums of the interface, in the order of its text; NULL-ended. */
 extern const char *const state_names[];
+extern const char *const store_state_names[];
 extern const char *const owner_names[];
 extern const char *const outcome_names[];
 extern const char *const timeout_policy_names[];
@@ -206,6 +207,7 @@ struct session_message {
 	int64_t remaining_ms;
 	int64_t timeout_ms;
 	bool overdue;
+	bool orphaned;
 	bool revoking;
 	struct message_text metadata;
 	int64_t metadata_bytes;
@@ -312,6 +314,7 @@ struct totals_message {
 	int64_t rejected_quota;
 	int64_t rejected_queue_full;
 	int64_t rejected_wait_timeout;
+	int64_t rejected_store;
 	int64_t rejected_invalid;
 	int64_t queued;
 	int64_t wait_cancelled;
@@ -329,6 +332,7 @@ struct pool_metrics_message {
 	int64_t used_units;
 	int64_t over;
 	int64_t overdue;
+	int64_t orphaned;
 	bool paused;
 	int64_t current_metadata_bytes;
 	int64_t oldest_hold_ms;
@@ -357,6 +361,7 @@ struct metrics_message {
 	int64_t sessions_rejected_quota;
 	int64_t sessions_rejected_queue_full;
 	int64_t sessions_rejected_wait_timeout;
+	int64_t sessions_rejected_store;
 	int64_t sessions_rejected_invalid;
 	double average_session_duration;
 	double success_rate;
@@ -367,6 +372,7 @@ struct metrics_message {
 	int64_t used_units;
 	int64_t over;
 	int64_t overdue;
+	int64_t orphaned;
 	int64_t oldest_hold_ms;
 	int64_t oldest_wait_ms;
 	const struct histogram_message *creation_latency;
@@ -374,6 +380,7 @@ struct metrics_message {
 	const struct histogram_message *session_duration;
 	const struct histogram_message *lock_wait;
 	const struct histogram_message *lock_hold;
+	const struct histogram_message *commit;
 	int64_t lock_acquisitions;
 	int64_t lock_contended;
 	int64_t workers;
@@ -389,6 +396,10 @@ struct metrics_message {
 	int64_t watched_processes;
 	int64_t watchers;
 	bool last_reload_ok;
+	int store;
+	int64_t store_used_bytes;
+	int64_t store_size_bytes;
+	struct message_text store_error;
 	int64_t started_at;
 	struct message_text version;
 	const struct totals_message *totals;
@@ -422,6 +433,7 @@ struct pool_message {
 	int64_t used_units;
 	int64_t over;
 	int64_t overdue;
+	int64_t orphaned;
 	bool paused;
 	int64_t paused_until;
 	struct message_text pause_reason;
@@ -552,6 +564,9 @@ struct connections_error {
 	int64_t limit;
 	int scope;
 };
+struct store_error {
+	struct message_text reason;
+};
 struct config_error {
 	struct message_text message;
 };
@@ -567,7 +582,7 @@ extern const struct message capacity_reached_error, queue_full_error, wait_timeo
 	cancelled_error_table, quota_exceeded_error, metadata_too_large_error,
 	timeout_out_of_range_error, no_such_pool_error, no_such_session_error, session_ended_error,
 	invalid_state_error, request_id_in_use_error, shutting_down_error, paused_error_fields,
-	too_many_connections_error, invalid_config_error;
+	too_many_connections_error, store_unavailable_error, invalid_config_error;
 
 /* Every table of the interface, for tests and for looking one up by name. */
 extern const struct message *const message_tables[];

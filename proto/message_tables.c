@@ -356,6 +356,12 @@ static const struct message_field too_many_connections_error_fields[] = {
 const struct message too_many_connections_error =
 	TABLE("TooManyConnections", connections_error, too_many_connections_error_fields);
 
+static const struct message_field store_unavailable_error_fields[] = {
+	STRING(store_error, reason, REQUIRED, 0, 0),
+};
+const struct message store_unavailable_error =
+	TABLE("StoreUnavailable", store_error, store_unavailable_error_fields);
+
 static const struct message_field invalid_config_error_fields[] = {
 	STRING(config_error, message, REQUIRED, 0, 0),
 };
@@ -431,6 +437,7 @@ const struct message *const message_tables[] = {
 	&shutting_down_error,
 	&paused_error_fields,
 	&too_many_connections_error,
+	&store_unavailable_error,
 	&invalid_config_error,
 };
 const size_t n_message_tables = sizeof(message_tables) / sizeof(message_tables[0]);

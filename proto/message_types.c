@@ -5,6 +5,7 @@
 #include "proto/message_rows.h"
 
 const char *const state_names[] = {"waiting", "idle", "processing", NULL};
+const char *const store_state_names[] = {"none", "ok", "full", "failed", NULL};
 const char *const owner_names[] = {"connection", "process", "detached", NULL};
 const char *const outcome_names[] = {
 	"completed", "error", "cancelled", "timeout", "abandoned", "revoked", NULL};
@@ -52,6 +53,7 @@ static const struct message_field totals_table_fields[] = {
 	INT(totals_message, rejected_quota, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(totals_message, rejected_queue_full, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(totals_message, rejected_wait_timeout, REQUIRED, INT64_MIN + 1, INT64_MAX),
+	INT(totals_message, rejected_store, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(totals_message, rejected_invalid, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(totals_message, queued, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(totals_message, wait_cancelled, REQUIRED, INT64_MIN + 1, INT64_MAX),
@@ -71,6 +73,7 @@ static const struct message_field pool_metrics_table_fields[] = {
 	INT(pool_metrics_message, used_units, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(pool_metrics_message, over, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(pool_metrics_message, overdue, REQUIRED, INT64_MIN + 1, INT64_MAX),
+	INT(pool_metrics_message, orphaned, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	BOOL(pool_metrics_message, paused, REQUIRED),
 	INT(pool_metrics_message, current_metadata_bytes, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(pool_metrics_message, oldest_hold_ms, OPTIONAL, INT64_MIN + 1, INT64_MAX),
@@ -102,6 +105,7 @@ static const struct message_field metrics_table_fields[] = {
 	INT(metrics_message, sessions_rejected_quota, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, sessions_rejected_queue_full, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, sessions_rejected_wait_timeout, REQUIRED, INT64_MIN + 1, INT64_MAX),
+	INT(metrics_message, sessions_rejected_store, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, sessions_rejected_invalid, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	FLOAT(metrics_message, average_session_duration, REQUIRED),
 	FLOAT(metrics_message, success_rate, REQUIRED),
@@ -112,6 +116,7 @@ static const struct message_field metrics_table_fields[] = {
 	INT(metrics_message, used_units, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, over, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, overdue, REQUIRED, INT64_MIN + 1, INT64_MAX),
+	INT(metrics_message, orphaned, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, oldest_hold_ms, OPTIONAL, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, oldest_wait_ms, OPTIONAL, INT64_MIN + 1, INT64_MAX),
 	STRUCT(metrics_message, creation_latency, REQUIRED, histogram_table),
@@ -119,6 +124,7 @@ static const struct message_field metrics_table_fields[] = {
 	STRUCT(metrics_message, session_duration, REQUIRED, histogram_table),
 	STRUCT(metrics_message, lock_wait, REQUIRED, histogram_table),
 	STRUCT(metrics_message, lock_hold, REQUIRED, histogram_table),
+	STRUCT(metrics_message, commit, REQUIRED, histogram_table),
 	INT(metrics_message, lock_acquisitions, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, lock_contended, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, workers, REQUIRED, INT64_MIN + 1, INT64_MAX),
@@ -134,6 +140,10 @@ static const struct message_field metrics_table_fields[] = {
 	INT(metrics_message, watched_processes, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(metrics_message, watchers, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	BOOL(metrics_message, last_reload_ok, REQUIRED),
+	ENUM(metrics_message, store, REQUIRED, store_state_names),
+	INT(metrics_message, store_used_bytes, REQUIRED, INT64_MIN + 1, INT64_MAX),
+	INT(metrics_message, store_size_bytes, REQUIRED, INT64_MIN + 1, INT64_MAX),
+	STRING(metrics_message, store_error, OPTIONAL, 0, 0),
 	INT(metrics_message, started_at, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	STRING(metrics_message, version, REQUIRED, 0, 0),
 	STRUCT(metrics_message, totals, REQUIRED, totals_table),
@@ -169,6 +179,7 @@ static const struct message_field session_table_fields[] = {
 	INT(session_message, remaining_ms, OPTIONAL, INT64_MIN + 1, INT64_MAX),
 	INT(session_message, timeout_ms, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	BOOL(session_message, overdue, REQUIRED),
+	BOOL(session_message, orphaned, REQUIRED),
 	BOOL(session_message, revoking, REQUIRED),
 	OBJECT(session_message, metadata, OPTIONAL),
 	INT(session_message, metadata_bytes, REQUIRED, INT64_MIN + 1, INT64_MAX),
@@ -232,6 +243,7 @@ static const struct message_field pool_table_fields[] = {
 	INT(pool_message, used_units, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(pool_message, over, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	INT(pool_message, overdue, REQUIRED, INT64_MIN + 1, INT64_MAX),
+	INT(pool_message, orphaned, REQUIRED, INT64_MIN + 1, INT64_MAX),
 	BOOL(pool_message, paused, REQUIRED),
 	INT(pool_message, paused_until, OPTIONAL, INT64_MIN + 1, INT64_MAX),
 	STRING(pool_message, pause_reason, OPTIONAL, 0, 0),

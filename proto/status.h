@@ -35,6 +35,8 @@
 	X(PAUSED, 14, USHER_INTERFACE, "Paused", 23, "the pool is paused")                         \
 	X(TOO_MANY_CONNECTIONS, 15, USHER_INTERFACE, "TooManyConnections", 24,                     \
 		"too many connections")                                                            \
+	X(STORE_UNAVAILABLE, 16, USHER_INTERFACE, "StoreUnavailable", 25,                          \
+		"the broker cannot store its state")                                               \
 	X(INVALID_CONFIG, 17, USHER_INTERFACE, "InvalidConfig", 26,                                \
 		"the configuration is wrong; the old settings stay")                               \
 	X(INTERFACE_NOT_FOUND, 32, VARLINK_INTERFACE, "InterfaceNotFound", 40,                     \

@@ -24,6 +24,7 @@ struct await {
 	int64_t position;  /* 0: not known to wait */
 	int64_t waiting;
 	bool is_drawn;
+	bool is_away; /* the broker */
 	bool is_done;
 	int result;
 };
@@ -45,18 +46,27 @@ static size_t terminal_width(void)
 									       : 79;
 }
 
+/* In whole seconds: it is drawn as often. */
+static int format_line(const struct await *a, int64_t waited, char *buf, size_t size)
+{
+	char age[FORMAT_MAX];
+
+	format_age(waited / 1000 * 1000, age);
+	if (a->is_away)
+		return snprintf(buf, size, "waiting for pool %s: no broker, reconnecting, %s",
+			a->pool, age);
+	return snprintf(buf, size, "waiting for pool %s: %" PRId64 "%s of %" PRId64 ", %s", a->pool,
+		a->position, ordinal_end(a->position), a->waiting, age);
+}
+
 static void draw(struct await *a)
 {
-	char text[512], age[FORMAT_MAX];
 	int64_t waited = jobs_now_ms() - a->began_at;
-	char *escaped;
-	int n;
+	char text[512], *escaped;
+	int n = format_line(a, waited, text, sizeof(text));
 
-	/* In whole seconds: it is drawn as often. A job in the background leaves the terminal. */
-	format_age(waited / 1000 * 1000, age);
-	n = snprintf(text, sizeof(text), "waiting for pool %s: %" PRId64 "%s of %" PRId64 ", %s",
-		a->pool, a->position, ordinal_end(a->position), a->waiting, age);
 	a->redraw_at = jobs_now_ms() + REDRAW_MS - waited % 1000;
+	/* A job in the background leaves the terminal. */
 	if (n < 0 || tcgetpgrp(STDERR_FILENO) != getpgrp())
 		return;
 	escaped = escape_text(text, strlen(text));
@@ -76,9 +86,24 @@ static void erase(struct await *a)
 
 /* ---- the wait ---- */
 
+/* Where no line is drawn, in a log, the change is worth a line of its own. */
+static void show(struct await *a, bool was_away)
+{
+	if (isatty(STDERR_FILENO))
+		draw(a);
+	else if (a->is_away && !was_away)
+		cli_complain(a->cli, "lost the broker: still waiting for pool %s, trying again",
+			a->pool);
+	else if (!a->is_away && was_away)
+		cli_complain(a->cli,
+			"the broker is back: waiting for pool %s, %" PRId64 "%s of %" PRId64,
+			a->pool, a->position, ordinal_end(a->position), a->waiting);
+}
+
 static void on_answer(void *userdata, const struct usher_create_answer *answer)
 {
 	struct await *a = userdata;
+	bool was_away = a->is_away;
 
 	if (answer->result != USHER_WAITING) {
 		a->is_done = true;
@@ -90,8 +115,8 @@ static void on_answer(void *userdata, const struct usher_create_answer *answer)
 	}
 	a->position = answer->position;
 	a->waiting = answer->waiting;
-	if (isatty(STDERR_FILENO))
-		draw(a);
+	a->is_away = answer->position == 0;
+	show(a, was_away);
 }
 
 static int take_signals(struct await *a, const struct jobs *jobs)

@@ -6,6 +6,7 @@
 #include "client/cli/owner.h"
 #include "client/cli/reply.h"
 #include "client/cli/wait.h"
+#include "client/request_id.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -34,7 +35,8 @@ struct wish {
 	const char *pool;
 	const char *label;
 	const char *request_id;
-	char *metadata; /* owned */
+	char made_id[REQUEST_ID_SIZE]; /* where none is given */
+	char *metadata;                /* owned */
 	int64_t units;
 	int64_t timeout_ms;
 	int64_t wait_ms;
@@ -143,54 +145,73 @@ static void say_end(const struct cli *cli, int64_t expires_at, const struct owne
 		cli_say(cli, "  has no deadline: it ends when it is released");
 }
 
-static int print_session(
-	const struct cli *cli, const cJSON *session, const struct owner_wish *owner)
+static int print_session(const struct cli *cli, const cJSON *session, const struct wish *wish)
 {
+	/* Of an id that was made here it is this very request's, asked for twice. */
+	bool is_existing = tree_bool(session, "existing") && !wish->made_id[0];
 	char *slots = format_slots(tree_member(session, "slots"), false);
 
 	/* The id is on a line of its own here and in a pipe. */
 	escape_print(stdout, "", tree_text(session, "session_id"));
 	cli_say(cli, "  %s of pool %s, slot %s, fence %" PRId64,
-		tree_bool(session, "existing") ? "existing session" : "new session",
-		tree_text(session, "pool"), slots ? slots : "?", tree_int(session, "fence", -1));
-	say_end(cli, tree_int(session, "expires_at", -1), owner);
+		is_existing ? "existing session" : "new session", tree_text(session, "pool"),
+		slots ? slots : "?", tree_int(session, "fence", -1));
+	say_end(cli, tree_int(session, "expires_at", -1), &wish->owner);
 	free(slots);
 	return EXIT_OK;
 }
 
-static void add_parameters(const struct wish *wish, struct json_writer *parameters)
+static void add_parameters(const void *userdata, int64_t wait_ms, struct json_writer *parameters)
 {
+	const struct wish *wish = userdata;
+
 	parameters_init(parameters);
 	parameters_add_text(parameters, "pool", wish->pool);
 	parameters_add_text(parameters, "request_id", wish->request_id);
 	parameters_add_json(parameters, "metadata", wish->metadata);
 	parameters_add_int(parameters, "timeout_ms", wish->timeout_ms);
-	parameters_add_int(parameters, "wait_ms", wish->wait_ms);
+	parameters_add_int(parameters, "wait_ms", wait_ms);
 	parameters_add_int(parameters, "priority", wish->priority);
 	parameters_add_text(parameters, "label", wish->label);
 	parameters_add_int(parameters, "units", wish->units);
 	owner_add_parameters(&wish->owner, parameters);
 }
 
-static int create(struct cli *cli, const struct wish *wish)
+static int create_now(struct cli *cli, const struct wish *wish, struct reply *ret)
 {
 	struct json_writer parameters;
+
+	add_parameters(wish, wish->wait_ms, &parameters);
+	return cli_call(cli, "Create", &parameters, ret);
+}
+
+static int create_waiting(struct cli *cli, const struct wish *wish, struct reply *ret)
+{
+	const struct wait_wish wait = {.pool = wish->pool ? wish->pool : "default",
+		.wait_ms = wish->wait_ms,
+		.add_parameters = add_parameters,
+		.userdata = wish};
+
+	cli->wait_ms = wish->wait_ms;
+	return wait_for_session(cli, &wait, ret);
+}
+
+/* With a request id in any case, so that it can be asked for twice if the answer is lost. */
+static int create(struct cli *cli, struct wish *wish)
+{
+	bool is_waiting = wish->wait_ms != PARAMETER_NONE && wish->wait_ms != 0;
 	struct reply reply;
 	int code;
 
-	add_parameters(wish, &parameters);
-	cli->wait_ms = wish->wait_ms == PARAMETER_NONE ? 0 : wish->wait_ms;
-	if (wish->wait_ms == PARAMETER_NONE || wish->wait_ms == 0)
-		code = cli_call(cli, "Create", &parameters, &reply);
-	else
-		code = wait_for_session(
-			cli, wish->pool ? wish->pool : "default", &parameters, &reply);
+	if (!wish->request_id && request_id_make(wish->made_id) == 0)
+		wish->request_id = wish->made_id;
+	code = is_waiting ? create_waiting(cli, wish, &reply) : create_now(cli, wish, &reply);
 	if (code)
 		return code;
 	if (wish->is_export)
 		code = print_export(cli, reply.tree);
 	else if (!reply_print_json(cli, &reply, NULL))
-		code = print_session(cli, reply.tree, &wish->owner);
+		code = print_session(cli, reply.tree, wish);
 	reply_deinit(&reply);
 	return code;
 }

@@ -119,14 +119,11 @@ static void say_pool(FILE *out, const cJSON *pool)
 
 static void say_session(FILE *out, const cJSON *event, const cJSON *session)
 {
+	const char *flags = session_flags(session, ", ");
 	char text[FORMAT_MAX];
 	int64_t left = tree_int(session, "remaining_ms", -1);
 
-	fprintf(out, "%s", tree_text(session, "state"));
-	if (tree_bool(session, "overdue"))
-		fprintf(out, ", overdue");
-	if (tree_bool(session, "revoking"))
-		fprintf(out, ", revoking");
+	fprintf(out, "%s%s%s", tree_text(session, "state"), *flags ? ", " : "", flags);
 	if (tree_int(session, "units", 1) > 1)
 		fprintf(out, ", %" PRId64 " slots", tree_int(session, "units", 1));
 	if (left >= 0)

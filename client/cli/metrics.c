@@ -215,10 +215,12 @@ const struct command command_metrics = {
 		"On a pipe and in --output: one name, a tab and its value a line, as the broker\n"
 		"gives them. lifetime_total_... and sessions_rejected_... count since the start\n"
 		"or the last 'usherctl reset-metrics'; totals..., pools...totals... and\n"
-		"--openmetrics since the start. The text of the latter is accepted by\n"
-		"Prometheus, promtool and node_exporter's textfile collector (FILE.prom);\n"
-		"with --openmetrics=strict, counters are named to the letter of OpenMetrics\n"
-		"1.0, which promtool complains about.",
+		"--openmetrics since the start. A restart of the broker does not take these\n"
+		"counters back, as long as it has its store; times and what is counted of\n"
+		"connections begin anew. The text of --openmetrics is accepted by Prometheus,\n"
+		"promtool and node_exporter's textfile collector (FILE.prom); with\n"
+		"--openmetrics=strict, counters are named to the letter of OpenMetrics 1.0,\n"
+		"which promtool complains about.",
 	.options = options,
 	.run = run,
 };

@@ -177,11 +177,11 @@ static int view_histograms(const struct json_value *object, const char *title)
 
 static void add_pool(struct table *t, const struct json_value *pool)
 {
-	static const char *const own[] = {
-		"active_sessions", "waiting_sessions", "used_units", "limit", "over", "overdue"};
+	static const char *const own[] = {"active_sessions", "waiting_sessions", "used_units",
+		"limit", "over", "overdue", "orphaned"};
 	static const char *const of_totals[] = {"created", "completed", "error", "cancelled",
 		"timeout", "abandoned", "revoked", "rejected_capacity", "rejected_quota",
-		"rejected_queue_full", "rejected_wait_timeout"};
+		"rejected_queue_full", "rejected_wait_timeout", "rejected_store"};
 	struct json_value totals, name;
 
 	if (!json_read_object(pool, "totals", &totals) || !json_find_member(pool, "pool", &name))
@@ -198,10 +198,11 @@ static int view_pools(const struct json_value *metrics)
 	/* Those with a number over 1 need a terminal of so many columns. */
 	static const struct table_column columns[] = {{"POOL", false, 1}, {"ACTIVE", true, 0},
 		{"WAIT", true, 0}, {"USED", true, 90}, {"LIMIT", true, 0}, {"OVER", true, 100},
-		{"DUE", true, 100}, {"CREATED", true, 0}, {"DONE", true, 0}, {"ERROR", true, 0},
-		{"CANCEL", true, 120}, {"TIMEOUT", true, 90}, {"ABANDON", true, 120},
-		{"REVOKE", true, 120}, {"FULL", true, 0}, {"QUOTA", true, 140},
-		{"QUEUE", true, 140}, {"IN VAIN", true, 140}};
+		{"DUE", true, 100}, {"ORPHAN", true, 140}, {"CREATED", true, 0}, {"DONE", true, 0},
+		{"ERROR", true, 0}, {"CANCEL", true, 120}, {"TIMEOUT", true, 90},
+		{"ABANDON", true, 120}, {"REVOKE", true, 120}, {"FULL", true, 0},
+		{"QUOTA", true, 140}, {"QUEUE", true, 140}, {"IN VAIN", true, 140},
+		{"STORE", true, 140}};
 	struct json_value pools, pool;
 	struct json_iter iter;
 	struct table t;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+#include "client/backoff.h"
 #include "client/cli/commands.h"
 #include "client/cli/event_view.h"
+#include "client/cli/jobs.h"
 #include "client/cli/json_show.h"
 #include "client/cli/reply.h"
 #include "client/cli/table.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +25,12 @@ static const struct cli_option options[] = {
 };
 
 struct monitor {
-	const struct cli *cli;
+	struct cli *cli;
+	const char *parameters;
 	bool skips_snapshot;
 	int error; /* of the reader, where it ended the stream */
+	struct backoff backoff;
+	bool is_away; /* the broker, as was said */
 };
 
 /* Lines are flushed one by one, so there is nothing left to do: the end is as good as any. */
@@ -71,12 +77,23 @@ static int print_event(struct monitor *m, const struct reply *reply)
 	return fflush(stdout) ? -errno : 0;
 }
 
+/* ---- the broker ---- */
+
+static void note_presence(struct monitor *m)
+{
+	backoff_reset(&m->backoff);
+	if (m->is_away)
+		cli_complain(m->cli, "the broker is back");
+	m->is_away = false;
+}
+
 static int on_reply(void *userdata, const char *parameters, bool continues)
 {
 	struct monitor *m = userdata;
 	struct reply reply;
 
 	(void)continues;
+	note_presence(m);
 	m->error = reply_read(parameters, &reply);
 	if (m->error)
 		return m->error;
@@ -85,8 +102,37 @@ static int on_reply(void *userdata, const char *parameters, bool continues)
 	return m->error;
 }
 
-static int monitor(struct monitor *m, struct cli *cli, const char *parameters)
+/* It was there, and watchers want to see it come back, however long that takes. One that was cut
+ * off for being too slow is back at once. */
+static bool is_lost(int r)
 {
+	return r == -ECONNRESET || r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN;
+}
+
+static void wait_for_return(struct monitor *m)
+{
+	if (!m->is_away)
+		cli_complain(m->cli, "lost the connection to the broker: trying again; what happens"
+				     " meanwhile is not shown");
+	m->is_away = true;
+	poll(NULL, 0, jobs_time_to(backoff_plan(&m->backoff, jobs_now_ms())));
+}
+
+static int watch(struct monitor *m)
+{
+	for (;;) {
+		int r = usher_call_more(
+			m->cli->usher, USHER_INTERFACE ".Monitor", m->parameters, on_reply, m);
+
+		if (m->error || !is_lost(r))
+			return r;
+		wait_for_return(m);
+	}
+}
+
+static int monitor(struct monitor *m)
+{
+	struct cli *cli = m->cli;
 	int r, code;
 
 	cli->wait_ms = -1; /* for the next event */
@@ -94,7 +140,7 @@ static int monitor(struct monitor *m, struct cli *cli, const char *parameters)
 	if (code)
 		return code;
 	take_signals();
-	r = usher_call_more(cli->usher, USHER_INTERFACE ".Monitor", parameters, on_reply, m);
+	r = watch(m);
 	if (!m->error)
 		return r < 0 ? cli_explain(cli, r) : EXIT_OK;
 	if (m->error == -EPIPE)
@@ -107,7 +153,7 @@ static int run(struct cli *cli)
 {
 	struct monitor m = {.cli = cli};
 	struct json_writer parameters;
-	const char *pool = NULL, *text;
+	const char *pool = NULL;
 	char **operands;
 	int option, code;
 
@@ -125,8 +171,8 @@ static int run(struct cli *cli)
 	parameters_init(&parameters);
 	parameters_add_text(&parameters, "pool", pool);
 	parameters_add_text(&parameters, "session_id", operands[0]);
-	text = parameters_finish(&parameters);
-	code = text ? monitor(&m, cli, text) : EXIT_FAILED;
+	m.parameters = parameters_finish(&parameters);
+	code = m.parameters ? monitor(&m) : EXIT_FAILED;
 	json_writer_deinit(&parameters);
 	return code;
 }
@@ -140,7 +186,9 @@ const struct command command_monitor = {
 		"session, pool, slots (or the place in the queue), user, pid, command, and what\n"
 		"else there is to say. On a pipe the fields are separated by tabs. With --json\n"
 		"one event a line (JSON Lines), as the broker sent it. It goes on until it is\n"
-		"interrupted, for one SESSION until that has ended.",
+		"interrupted, for one SESSION until that has ended. If the broker goes away,\n"
+		"that and its return are said on standard error, and it begins anew with a\n"
+		"snapshot: what is not in that, up to 'ready', has ended meanwhile.",
 	.options = options,
 	.run = run,
 };

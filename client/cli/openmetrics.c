@@ -166,7 +166,8 @@ static const struct counter rejected[] = {{"rejected_capacity", "capacity"},
 	{"rejected_metadata_size", "metadata_size"}, {"rejected_creation_error", "creation_error"},
 	{"rejected_shutdown", "shutdown"}, {"rejected_paused", "paused"},
 	{"rejected_quota", "quota"}, {"rejected_queue_full", "queue_full"},
-	{"rejected_wait_timeout", "wait_timeout"}, {"rejected_invalid", "invalid"}, {0}};
+	{"rejected_wait_timeout", "wait_timeout"}, {"rejected_store", "store"},
+	{"rejected_invalid", "invalid"}, {0}};
 static const struct counter queued[] = {{"queued", NULL}, {0}};
 static const struct counter wait_cancelled[] = {{"wait_cancelled", NULL}, {0}};
 static const struct counter shadow[] = {
@@ -242,6 +243,8 @@ static const struct gauge broker_gauges[] = {
 	{"over", "over_units", NULL, NUMBER, "Slots in use beyond the limits."},
 	{"overdue", "overdue_sessions", NULL, NUMBER,
 		"Sessions whose deadline has passed in pools that hold them."},
+	{"orphaned", "orphaned_sessions", NULL, NUMBER,
+		"Sessions whose owner was lost when the broker was killed."},
 	{"current_metadata_bytes", "metadata_bytes", "bytes", NUMBER, "Metadata of live sessions."},
 	{"metadata_bytes_drift", "metadata_drift_bytes", "bytes", NUMBER,
 		"What the metadata's counter and a recount differ by; 0."},
@@ -250,6 +253,9 @@ static const struct gauge broker_gauges[] = {
 	{"shutdown_requested", "draining", NULL, FLAG, "1 while a drain is on."},
 	{"last_reload_ok", "config_last_reload_successful", NULL, FLAG,
 		"1 if the last reload found a correct configuration."},
+	{"store_used_bytes", "store_used_bytes", "bytes", NUMBER,
+		"What the stored state takes of the store's file."},
+	{"store_size_bytes", "store_size_bytes", "bytes", NUMBER, "How large the store's file is."},
 	{"workers", "workers", NULL, NUMBER, "Event loops."},
 	{"connections", "connections", NULL, NUMBER, "Open connections."},
 	{"watched_processes", "watched_processes", NULL, NUMBER, "Processes that own sessions."},
@@ -270,6 +276,8 @@ static const struct gauge pool_gauges[] = {
 	{"over", "pool_over_units", NULL, NUMBER, "Slots in use beyond the pool's limit."},
 	{"overdue", "pool_overdue_sessions", NULL, NUMBER,
 		"Sessions of the pool whose deadline has passed."},
+	{"orphaned", "pool_orphaned_sessions", NULL, NUMBER,
+		"Sessions of the pool whose owner was lost when the broker was killed."},
 	{"paused", "pool_paused", NULL, FLAG, "1 while the pool takes no sessions."},
 	{"current_metadata_bytes", "pool_metadata_bytes", "bytes", NUMBER,
 		"Metadata of the pool's live sessions."},
@@ -376,6 +384,8 @@ static const struct distribution broker_distributions[] = {
 		"From creation to end, of ended sessions."},
 	{"lock_wait", false, SHORT_TIMES, "lock_wait_seconds", "Waiting for the table's lock."},
 	{"lock_hold", false, SHORT_TIMES, "lock_hold_seconds", "Holding the table's lock."},
+	{"commit", false, SHORT_TIMES, "commit_seconds",
+		"Writing the changes of some turns of the event loops to the store."},
 	{"loop_lag", false, SHORT_TIMES, "loop_lag_seconds",
 		"How long a loop was busy before it looked for input again."},
 	{0},
@@ -410,6 +420,24 @@ static void write_build_info(const struct exposition *e)
 	put_int(e, "build_info", "", &label, NULL, 1);
 }
 
+/* One sample a state, as a StateSet has them, but as a gauge: the older text format knows no other
+ * type for it. */
+static void write_store_state(const struct exposition *e)
+{
+	static const char *const states[] = {"none", "ok", "full", "failed"};
+	char now[16];
+
+	if (!json_read_text(e->metrics, "store", now, sizeof(now)))
+		return;
+	begin_family(e, "store_state", GAUGE, NULL,
+		"1 for the state of the store, 0 for the others; full and failed refuse sessions.");
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		const struct label label = {"state", states[i]};
+
+		put_int(e, "store_state", "", &label, NULL, !strcmp(states[i], now));
+	}
+}
+
 void openmetrics_write(
 	FILE *out, const struct json_value *metrics, enum openmetrics_style style, bool pools_only)
 {
@@ -423,6 +451,7 @@ void openmetrics_write(
 	if (!pools_only) {
 		write_build_info(&e);
 		write_gauges(&e, BROKER, broker_gauges);
+		write_store_state(&e);
 		write_totals(&e, BROKER, broker_totals);
 		write_broker_counters(&e);
 		write_histograms(&e, BROKER, broker_distributions);

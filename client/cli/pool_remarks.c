@@ -28,6 +28,7 @@ const char *pool_remarks(const cJSON *pool)
 	static char text[512];
 	int64_t until = tree_int(pool, "paused_until", -1);
 	int64_t over = tree_int(pool, "over", 0), overdue = tree_int(pool, "overdue", 0);
+	int64_t orphaned = tree_int(pool, "orphaned", 0);
 	const char *reason = tree_text(pool, "pause_reason");
 	char left[FORMAT_MAX];
 
@@ -44,5 +45,7 @@ const char *pool_remarks(const cJSON *pool)
 		remark_add(text, sizeof(text), "%" PRId64 " over the limit", over);
 	if (overdue > 0)
 		remark_add(text, sizeof(text), "%" PRId64 " overdue", overdue);
+	if (orphaned > 0)
+		remark_add(text, sizeof(text), "%" PRId64 " orphaned", orphaned);
 	return text;
 }

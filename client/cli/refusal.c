@@ -102,6 +102,14 @@ static void say_state(FILE *out, const cJSON *p)
 			tree_text(p, "session_id"));
 }
 
+static void say_store(FILE *out, const cJSON *p)
+{
+	fprintf(out,
+		"the broker takes no new sessions while it cannot store them: %s; 'usherctl"
+		" status' shows whether it can again",
+		tree_text(p, "reason"));
+}
+
 /* In the words of usherctl's options, where the interface's would be none of the user's. */
 static void say_parameter(FILE *out, const cJSON *p)
 {
@@ -133,6 +141,8 @@ static say_fn *sayer_of(int error)
 		return say_cancelled;
 	case USHER_E_INVALID_STATE:
 		return say_state;
+	case USHER_E_STORE_UNAVAILABLE:
+		return say_store;
 	case USHER_E_INVALID_PARAMETER:
 		return say_parameter;
 	default:

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@ enum {
 
 enum { OPTION_TIME_LIMIT = 256, OPTION_KILL_AFTER, OPTION_PRIORITY };
 
-#define CALL_TIMEOUT_MS 5000 /* signals are not passed on while a call is in work */
+#define CALL_TIMEOUT_MS  5000 /* signals are not passed on while a call is in work */
+#define RELEASE_FOR_MS   3000 /* COMMAND's status is waited for, and the broker frees the slot */
+#define RELEASE_AGAIN_MS 100
 
 static const struct cli_option options[] = {
 	{"pool", 'p', "POOL", "the pool (else \"default\")"},
@@ -99,6 +102,7 @@ static bool is_refusal(int error)
 	case -USHER_E_PAUSED:
 	case -USHER_E_SHUTTING_DOWN:
 	case -USHER_E_TOO_MANY_CONNECTIONS:
+	case -USHER_E_STORE_UNAVAILABLE:
 		return true;
 	default:
 		return false;
@@ -110,11 +114,19 @@ static bool has_ended(int error)
 	return error == -USHER_E_SESSION_ENDED || error == -USHER_E_NO_SUCH_SESSION;
 }
 
-/* The session ends with the command's process in any case; this tells how the work went. */
+/* The session ends with the command's process in any case; this tells how the work went, also to a
+ * broker that is just being restarted. */
 static void release(const struct supervision *s, enum usher_outcome outcome, const char *result)
 {
-	int r = usher_release(s->cli->usher, s->session_id, outcome, result, NULL);
+	int64_t give_up_at = jobs_after(RELEASE_FOR_MS);
+	int r;
 
+	for (;;) {
+		r = usher_release(s->cli->usher, s->session_id, outcome, result, NULL);
+		if (r == 0 || r <= -USHER_E_OTHER || jobs_now_ms() >= give_up_at)
+			break;
+		poll(NULL, 0, RELEASE_AGAIN_MS);
+	}
 	if (r < 0 && r <= -USHER_E_OTHER && !has_ended(r))
 		cli_complain(s->cli, "the session could not be released: %s",
 			usher_last_error(s->cli->usher)->message);
@@ -284,7 +296,8 @@ const struct command command_run = {
 		"there before that begins and ends with it, also if usherctl is killed or the\n"
 		"broker cannot be reached. It is released as completed if COMMAND ends with 0,\n"
 		"else as error. If it is revoked or lost, or the time limit is over, COMMAND\n"
-		"gets TERM, and KILL --kill-after later.\n\n"
+		"gets TERM, and KILL --kill-after later. A broker that is started anew, after a\n"
+		"kill, too, is waited for: COMMAND goes on meanwhile, and so does the wait.\n\n"
 		"Exit status: that of COMMAND, 128+N if signal N ended it, or the wait; 124 if\n"
 		"it ended with 0 on the time limit's TERM, 125 if usherctl failed or was\n"
 		"refused, 126 if COMMAND cannot be run, 127 if it cannot be found. -E is for\n"

@@ -5,6 +5,7 @@
 #include "client/cli/tree.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,11 +142,22 @@ void session_row_add_left(struct table *t, const struct session_row *row)
 	table_add(t, "%s", format_span(row->left_ms, text));
 }
 
+const char *session_flags(const cJSON *session, const char *separator)
+{
+	static const char *const names[] = {"overdue", "orphaned", "revoking"};
+	static char text[64];
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (tree_bool(session, names[i]))
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
+				used ? separator : "", names[i]);
+	}
+	return text;
+}
+
 void session_row_add_flags(struct table *t, const struct session_row *row)
 {
-	bool is_overdue = tree_bool(row->session, "overdue");
-	bool is_revoking = tree_bool(row->session, "revoking");
-
-	table_add(t, "%s%s%s", is_overdue ? "overdue" : "", is_overdue && is_revoking ? "," : "",
-		is_revoking ? "revoking" : "");
+	table_add(t, "%s", session_flags(row->session, ","));
 }

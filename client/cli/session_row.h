@@ -51,7 +51,9 @@ void session_row_add_pid(struct table *t, const struct session_row *row);
 void session_row_add_age(struct table *t, const struct session_row *row);
 void session_row_add_left(struct table *t, const struct session_row *row);
 
-/* What is out of the ordinary: "overdue", "revoking". */
+/* What is out of the ordinary: "overdue", "orphaned", "revoking", with SEPARATOR (", " at most)
+ * between them; "" if nothing is. Static. */
+const char *session_flags(const cJSON *session, const char *separator);
 void session_row_add_flags(struct table *t, const struct session_row *row);
 
 #endif

@@ -13,10 +13,10 @@
 const char *session_state(const cJSON *session)
 {
 	static char text[80];
+	const char *flags = session_flags(session, ",");
 
-	snprintf(text, sizeof(text), "%.32s%s%s", tree_text(session, "state"),
-		tree_bool(session, "overdue") ? ",overdue" : "",
-		tree_bool(session, "revoking") ? ",revoking" : "");
+	snprintf(text, sizeof(text), "%.32s%s%s", tree_text(session, "state"), *flags ? "," : "",
+		flags);
 	return text;
 }
 

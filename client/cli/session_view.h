@@ -12,7 +12,7 @@ int session_view(struct cli *cli, const struct reply *reply);
 int session_call_expiry(
 	struct cli *cli, const char *method, const char *session, struct json_writer *parameters);
 
-/* A state with what else matters: "processing, overdue". Static. */
+/* A state with what else matters: "processing,overdue". Static. */
 const char *session_state(const cJSON *session);
 
 #endif

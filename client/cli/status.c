@@ -5,6 +5,7 @@
 #include "client/cli/json_show.h"
 #include "client/cli/pool_remarks.h"
 #include "client/cli/reply.h"
+#include "client/cli/store_trouble.h"
 #include "client/cli/table.h"
 
 #include <inttypes.h>
@@ -25,6 +26,8 @@ static void print_head(const struct cli *cli, const cJSON *metrics)
 	escape_print(stdout, "", line);
 	if (tree_bool(metrics, "shutdown_requested"))
 		puts("DRAINING: new sessions are refused until 'usherctl resume'");
+	if (*store_trouble(metrics))
+		escape_print(stdout, "", store_trouble(metrics));
 	if (!tree_bool(metrics, "last_reload_ok"))
 		puts("the last reload found mistakes in the configuration; the old one is in "
 		     "force");
@@ -104,6 +107,7 @@ static const char *const reasons[][2] = {
 	{"rejected_wait_timeout", "waited in vain"},
 	{"rejected_paused", "paused"},
 	{"rejected_shutdown", "draining"},
+	{"rejected_store", "not stored"},
 	{"rejected_metadata_size", "metadata"},
 	{"rejected_invalid", "invalid"},
 	{"rejected_creation_error", "failed"},
@@ -150,6 +154,8 @@ static void print_counts(const cJSON *metrics)
 		tree_int(totals, "created", 0), tree_int(totals, "queued", 0), sum);
 	print_reasons(totals);
 	printf("connections: %" PRId64 "\n", tree_int(metrics, "connections", 0));
+	if (!strcmp(tree_text(metrics, "store"), "none"))
+		puts("state: not kept; all of it ends with the broker");
 }
 
 static void print_json(
@@ -207,7 +213,8 @@ const struct command command_status = {
 	.name = "status",
 	.arguments = "",
 	.help = "show at a glance how the broker and its pools are",
-	.description = "With --json: {socket, metrics, pools}, as GetMetrics and ListPools give\n"
+	.description = "A store that is full or failed is told, with the reason.\n"
+		       "With --json: {socket, metrics, pools}, as GetMetrics and ListPools give\n"
 		       "them.",
 	.run = run,
 };

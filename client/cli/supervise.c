@@ -8,6 +8,7 @@
 /* What has ended by then needs neither a Start nor a connection for events. Nothing is missed: the
  * events begin with how things are. */
 #define WATCH_AFTER_MS 100
+#define START_AGAIN_MS 500 /* while there is no broker */
 
 /* ---- end it ---- */
 
@@ -79,6 +80,8 @@ static void on_event(void *userdata, const struct usher_event *event)
 		cli_complain(s->cli, "lost the broker (%s): the command goes on, trying again",
 			usher_strerror(event->error));
 		break;
+	case USHER_EVENT_REATTACHED: /* none that belongs to a process */
+		break;
 	case USHER_EVENT_BROKER_BACK:
 		cli_complain(s->cli, "the broker is back");
 		break;
@@ -96,6 +99,8 @@ static void begin_watch(struct supervision *s)
 	r = usher_start(s->cli->usher, s->session_id, NULL);
 	if (r == -USHER_E_SESSION_ENDED || r == -USHER_E_NO_SUCH_SESSION)
 		lose(s, usher_last_error(s->cli->usher)->message);
+	else if (r < 0 && r > -USHER_E_OTHER)
+		s->watch_at = jobs_after(START_AGAIN_MS);
 }
 
 static void do_what_is_due(struct supervision *s)

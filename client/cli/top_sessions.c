@@ -56,7 +56,7 @@ static enum look look_of(const struct top_model *m, size_t index)
 
 	if (index == m->cursor)
 		return LOOK_SELECTED;
-	if (tree_bool(session, "overdue") || tree_bool(session, "revoking"))
+	if (*session_flags(session, ","))
 		return LOOK_WARNING;
 	return LOOK_PLAIN;
 }

@@ -3,6 +3,7 @@
 
 #include "client/cli/escape.h"
 #include "client/cli/format.h"
+#include "client/cli/store_trouble.h"
 #include "client/cli/tree.h"
 
 #include <inttypes.h>
@@ -117,18 +118,30 @@ static void view_numbers(const struct top_model *m, struct canvas *canvas)
 	put_text(canvas, 1, 0, LOOK_PLAIN, line);
 }
 
-static void view_head(const struct top_model *m, struct canvas *canvas)
+static void put_alert(struct canvas *canvas, size_t row, const char *text)
 {
+	put_text(canvas, row, 0, LOOK_ALERT, text);
+	canvas_paint(canvas, row, 0, canvas->columns, LOOK_ALERT);
+}
+
+/* Returns the row after it: there is a line more while the broker cannot store anything. */
+static size_t view_head(const struct top_model *m, struct canvas *canvas)
+{
+	const char *trouble = store_trouble(tree_member(m->data.metrics, "metrics"));
 	char line[512];
 
 	view_numbers(m, canvas);
-	if (!m->trouble[0]) {
+	if (m->trouble[0]) {
+		snprintf(line, sizeof(line), " no broker: reconnecting (%s)", m->trouble);
+		put_alert(canvas, 0, line);
+	} else {
 		view_broker(m, canvas);
-		return;
 	}
-	snprintf(line, sizeof(line), " no broker: reconnecting (%s)", m->trouble);
-	put_text(canvas, 0, 0, LOOK_ALERT, line);
-	canvas_paint(canvas, 0, 0, canvas->columns, LOOK_ALERT);
+	if (!*trouble)
+		return 2;
+	snprintf(line, sizeof(line), " %s", trouble);
+	put_alert(canvas, 2, line);
+	return 3;
 }
 
 /* ---- the last line ---- */
@@ -143,8 +156,7 @@ static void view_foot(const struct top_model *m, struct canvas *canvas)
 			m->victim.is_waiting ? "End the wait (y: yes, n: no)? %s"
 					     : "Revoke (y: ask its owner, f: force, n: no)? %s",
 			m->victim.words);
-		put_text(canvas, row, 0, LOOK_ALERT, line);
-		canvas_paint(canvas, row, 0, canvas->columns, LOOK_ALERT);
+		put_alert(canvas, row, line);
 	} else if (m->message[0]) {
 		put_text(canvas, row, 0, LOOK_BOLD, m->message);
 	} else {
@@ -166,9 +178,9 @@ void top_view(struct top_model *m, struct canvas *canvas)
 		top_view_help(canvas);
 		return;
 	}
-	view_head(m, canvas);
+	row = view_head(m, canvas);
 	most = canvas->rows / 3;
-	row = top_view_pools(m, canvas, 2, most > 3 ? most : 3);
+	row = top_view_pools(m, canvas, row, most > 3 ? most : 3);
 	top_view_sessions(m, canvas, row + 1, canvas->rows - 1);
 	canvas_paint(canvas, canvas->rows - 1, 0, canvas->columns, LOOK_PLAIN);
 	view_foot(m, canvas);

@@ -30,7 +30,7 @@ static int run(struct cli *cli)
 	if (tree_bool(reply.tree, "ok")) {
 		cli_say(cli, "all counts are right");
 	} else {
-		cli_complain(cli, "the broker's counts differ from its table");
+		cli_complain(cli, "the broker's counts, table and store differ");
 		code = EXIT_FAILED;
 	}
 	reply_deinit(&reply);
@@ -40,7 +40,7 @@ static int run(struct cli *cli)
 const struct command command_verify = {
 	.name = "verify",
 	.arguments = "",
-	.help = "have the broker check its counts against its table",
+	.help = "have the broker check its counts, table and store",
 	.description = "Fails with 1 if they differ, and prints where.",
 	.run = run,
 };

@@ -263,9 +263,10 @@ const struct command command_who = {
 	.description =
 		"SLOTS of one that waits is its place in the queue, as #3, and AGE how long it\n"
 		"has waited; LEFT is the time to a deadline. FLAGS: overdue, its deadline has\n"
-		"passed in a pool that holds it; revoking, it was asked to let go. On a pipe\n"
-		"each row begins with the pool, and there are no headings. With --json one\n"
-		"pool a line: {pool, holders, waiters}, as the broker sent them.",
+		"passed in a pool that holds it; orphaned, the broker was killed, and its owner\n"
+		"has not come back yet; revoking, it was asked to let go. On a pipe each row\n"
+		"begins with the pool, and there are no headings. With --json one pool a line:\n"
+		"{pool, holders, waiters}, as the broker sent them.",
 	.options = options,
 	.run = run,
 };

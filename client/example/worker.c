@@ -114,6 +114,10 @@ static void on_event(void *userdata, const struct usher_event *event)
 	case USHER_EVENT_BROKER_LOST:
 		printf("the broker is in trouble: %s\n", usher_strerror(event->error));
 		break;
+	case USHER_EVENT_REATTACHED:
+		if (job)
+			printf("job %d: goes on in its slot\n", job->number);
+		break;
 	case USHER_EVENT_BROKER_BACK:
 		printf("the broker is back\n");
 		break;

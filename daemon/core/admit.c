@@ -14,7 +14,7 @@ static bool is_same_request(const struct session *known, const struct create_req
 	if (known->fingerprint != request->fresh->fingerprint || !table_may_act(known, caller))
 		return false;
 	return (known->owner_kind == OWNER_DETACHED && known->state != SESSION_WAITING) ||
-	       identity_is_same(known->creator, caller->peer.identity);
+	       known->is_orphaned || identity_is_same(known->creator, caller->peer.identity);
 }
 
 static void answer_known(struct table *table, struct session *known,
@@ -24,6 +24,8 @@ static void answer_known(struct table *table, struct session *known,
 	struct owner *caller = request->caller;
 
 	if (known->owner_kind == OWNER_CONNECTION && known->owner != caller) {
+		if (known->is_orphaned)
+			table_set_creator(known, caller->peer.identity, change);
 		table_set_owner(
 			table, known, OWNER_CONNECTION, caller, caller->peer.identity, change);
 		emit_session(table, EVENT_RENEWED, known, now, change);
@@ -118,7 +120,9 @@ static int check_request(
 		return STATUS_INVALID_PARAMETER;
 	if (settings->enforce && is_over_quota_alone(settings, fresh))
 		return STATUS_QUOTA_EXCEEDED;
-	return table->next_fence < FENCE_END ? 0 : -EOVERFLOW;
+	if (table->next_fence >= FENCE_END)
+		return -EOVERFLOW;
+	return table_may_grant(table) ? 0 : STATUS_STORE_UNAVAILABLE;
 }
 
 /* What time can cure. */

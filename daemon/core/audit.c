@@ -20,6 +20,7 @@ static void add(struct audit *audit, const struct session *session, uint64_t sig
 	audit->active += sign;
 	audit->used_units += sign * session->units;
 	audit->overdue += sign * session->is_overdue;
+	audit->orphaned += sign * session->is_orphaned;
 	audit->metadata_bytes += sign * text_length(session->metadata);
 }
 

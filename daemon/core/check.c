@@ -7,6 +7,7 @@ struct sums {
 	uint64_t active;
 	uint64_t used_units;
 	uint64_t overdue;
+	uint64_t orphaned;
 	uint64_t metadata_bytes;
 	uint64_t with_deadline;
 };
@@ -48,7 +49,10 @@ const char *check_session_links(const struct table *table, const struct session 
 	if (table_find_by_request(table, session->creator_uid, session->request_id,
 		    strlen(session->request_id)) != session)
 		return "a session is not found by its request id";
-	if (is_owned != !!session->owner || is_owned == list_is_empty(&session->owner_link))
+	if (session->is_orphaned && session->owner_kind != OWNER_CONNECTION)
+		return "an orphan had no connection";
+	if ((is_owned != !!session->owner && !session->is_orphaned) ||
+		!session->owner != list_is_empty(&session->owner_link))
 		return "a session's owner does not fit its kind";
 	if (session->created_us > table->last_now_us)
 		return "a session is younger than the table's clock";
@@ -71,6 +75,7 @@ static const char *check_session(
 	sums->active++;
 	sums->used_units += session->units;
 	sums->overdue += session->is_overdue;
+	sums->orphaned += session->is_orphaned;
 	sums->metadata_bytes += text_length(session->metadata);
 	sums->with_deadline += session->heap_index != SESSION_NOT_IN_HEAP;
 	if (!broken)
@@ -98,8 +103,8 @@ static const char *check_pool_sums(const struct pool *pool, const struct sums *s
 {
 	if (sums->active != pool->active || sums->used_units != pool->used_units)
 		return "a pool's sessions or units are not the sum of its sessions";
-	if (sums->overdue != pool->overdue)
-		return "a pool's overdue sessions are miscounted";
+	if (sums->overdue != pool->overdue || sums->orphaned != pool->orphaned)
+		return "a pool's overdue or orphaned sessions are miscounted";
 	if (sums->metadata_bytes != pool->metadata_bytes)
 		return "a pool's metadata bytes are not the sum of its sessions'";
 	if (slotmap_count_taken(pool->slots) != sums->used_units)
@@ -118,6 +123,7 @@ static void add_sums(struct sums *to, const struct sums *sums)
 	to->active += sums->active;
 	to->used_units += sums->used_units;
 	to->overdue += sums->overdue;
+	to->orphaned += sums->orphaned;
 	to->metadata_bytes += sums->metadata_bytes;
 	to->with_deadline += sums->with_deadline;
 }
@@ -223,8 +229,8 @@ static const char *check_sums(const struct table *table, const struct sums *sums
 {
 	if (sums->active != table->active || sums->used_units != table->used_units)
 		return "the sessions or units are not the sum of the pools'";
-	if (sums->overdue != table->overdue)
-		return "the overdue sessions are miscounted";
+	if (sums->overdue != table->overdue || sums->orphaned != table->orphaned)
+		return "the overdue or orphaned sessions are miscounted";
 	if (sums->metadata_bytes != table->metadata_bytes)
 		return "the metadata bytes are not the sum of the sessions'";
 	if (sums->with_deadline != table->deadlines.count)

@@ -59,13 +59,13 @@ static const char *check_nobody_missed(const struct table *table, const struct p
 	struct table_time now = {.now_us = table->last_now_us};
 	const struct waiter *next;
 
-	if (!list_is_empty(&pool->pump_link) || table->next_fence >= FENCE_END ||
-		now.now_us >= table->next_pause_end_us || now.now_us >= table->next_starve_us)
+	if (!list_is_empty(&pool->pump_link) || now.now_us >= table->next_pause_end_us ||
+		now.now_us >= table->next_starve_us)
 		return NULL;
 	if (pool->waiting && (table->is_draining || pool->is_removed))
 		return "somebody waits in vain";
 	next = table_pause_of(table, pool, now) ? NULL : queue_next(pool, now);
-	if (next && pool_admits(pool, next->session->units))
+	if (next && table_may_grant(table) && pool_admits(pool, next->session->units))
 		return "somebody waits although there is room";
 	return NULL;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/core/persist.h"
 #include "daemon/core/table_internal.h"
 
 #define DETACHED_TIMEOUT_MS 30000
@@ -159,7 +160,8 @@ static int64_t sooner(int64_t a, int64_t b)
 int64_t table_next_deadline(const struct table *table)
 {
 	return sooner(sooner(next_session_deadline(table), next_end_of_wait(table)),
-		sooner(table->next_pause_end_us, table->next_starve_us));
+		sooner(table->orphans_until_us,
+			sooner(table->next_pause_end_us, table->next_starve_us)));
 }
 
 static bool is_held(const struct session *session)
@@ -187,6 +189,27 @@ static void on_starvation(struct table *table)
 	table_mark_all_for_pump(table);
 }
 
+#define ORPHANS_A_STEP 256 /* sessions looked at */
+
+/* Nobody has come back for them: what ends is one in a step. */
+static void give_up_orphans(struct table *table, struct table_time now, struct table_change *change)
+{
+	struct order_node *node = order_after(&table->order, table->orphans_after);
+
+	table->are_orphans_due = true;
+	for (int n = 0; node && n < ORPHANS_A_STEP; n++, node = order_next(node)) {
+		struct session *session = container_of(node, struct session, order_node);
+
+		table->orphans_after = node->key;
+		if (!session->is_orphaned || is_held(session))
+			continue;
+		table_end_session(table, session, OUTCOME_ABANDONED, NULL, now, change);
+		return;
+	}
+	if (!node)
+		table->orphans_until_us = INT64_MAX;
+}
+
 /* Who waited in time for what has become free is granted, however late it is now. */
 static bool is_granted_before(
 	struct table *table, struct table_time now, struct table_change *change)
@@ -204,6 +227,8 @@ static void expire_next(struct table *table, struct table_time now, struct table
 
 	if (table->next_pause_end_us == next_us)
 		table_end_pauses(table, now, change);
+	else if (table->orphans_until_us == next_us)
+		give_up_orphans(table, now, change);
 	else if (table->next_starve_us == next_us)
 		on_starvation(table);
 	else if (next_session_deadline(table) == next_us)

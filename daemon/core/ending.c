@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/core/persist.h"
 #include "daemon/core/table_internal.h"
 
 static void unlink_session(
@@ -22,10 +23,12 @@ static void give_back(struct table *table, struct session *session)
 	pool->active--;
 	pool->used_units -= session->units;
 	pool->overdue -= session->is_overdue;
+	pool->orphaned -= session->is_orphaned;
 	pool->metadata_bytes -= text_length(session->metadata);
 	table->active--;
 	table->used_units -= session->units;
 	table->overdue -= session->is_overdue;
+	table->orphaned -= session->is_orphaned;
 	table->metadata_bytes -= text_length(session->metadata);
 }
 
@@ -70,13 +73,29 @@ void table_end_session(struct table *table, struct session *session, enum outcom
 	session->ended_us = now.now_us;
 	session->ended_wall_us = now.wall_us;
 	session->is_overdue = false;
+	session->is_orphaned = false;
 	session->pool = NULL;
+	table_touch_pool(table, pool);
+	table_mark_session(table, session);
 	table_mark_for_pump(table, pool);
 	table_count_end(table, pool, outcome, now.now_us - session->created_us);
 	if (table->reports_ends)
 		change_add_ended(change, session);
 	remember(table, session, change);
 	table_maybe_drop_pool(table, pool, change);
+}
+
+void table_undo_session(struct table *table, struct session *session, struct table_time now,
+	struct table_change *change)
+{
+	struct pool *pool = session->pool;
+
+	if (session->state == SESSION_ENDED)
+		return;
+	now = table_clamp(table, now);
+	session->is_undone = true;
+	table_count_refusal(table, pool, REJECTED_STORE);
+	table_end_session(table, session, OUTCOME_CANCELLED, NULL, now, change);
 }
 
 bool table_owner_gone(struct table *table, struct owner *owner, struct table_time now, size_t max,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/core/persist.h"
 #include "daemon/core/table_internal.h"
 
 bool pool_has_room(const struct pool *pool, uint32_t units)
@@ -89,6 +90,8 @@ void table_grant(struct table *table, struct session *session, struct table_time
 	take_slots(pool, session);
 	count_grant(table, session);
 	list_append(&pool->sessions, &session->pool_link);
+	table_touch_pool(table, pool);
+	table_mark_session(table, session);
 	table_set_deadline(table, session,
 		deadline_from(&pool->settings, now.now_us, session->timeout_ms, now));
 }

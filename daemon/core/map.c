@@ -100,6 +100,11 @@ struct map_node *map_next(const struct map_node *node)
 	return find_hash(node->next, node->hash);
 }
 
+void map_prefetch(const struct map *map, uint64_t hash)
+{
+	__builtin_prefetch(bucket_of(map, hash));
+}
+
 size_t map_wanted(const struct map *map)
 {
 	size_t n_buckets = map->mask + 1;

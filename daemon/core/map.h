@@ -40,6 +40,9 @@ void map_remove(struct map *map, struct map_node *node);
 struct map_node *map_first(const struct map *map, uint64_t hash);
 struct map_node *map_next(const struct map_node *node);
 
+/* The bucket of HASH is about to be looked at. */
+void map_prefetch(const struct map *map, uint64_t hash);
+
 /* How many buckets an array to give should have; 0 while the present one is large enough or the
  * last growth has not been finished. */
 size_t map_wanted(const struct map *map);

@@ -6,8 +6,10 @@
 void table_count_refusal(struct table *table, struct pool *pool, enum rejection why)
 {
 	table->totals.rejected[why]++;
-	if (pool)
-		pool->counters.rejected[why]++;
+	if (!pool)
+		return;
+	pool->counters.rejected[why]++;
+	table_touch_pool(table, pool);
 }
 
 void table_count_rejection(struct table *table, enum rejection why)
@@ -101,6 +103,7 @@ void table_metrics(struct table *table, struct table_time now, struct table_metr
 		.used_units = table->used_units,
 		.over = sum_over(table),
 		.overdue = table->overdue,
+		.orphaned = table->orphaned,
 		.metadata_bytes = table->metadata_bytes,
 		.peak = table->peak,
 		.is_draining = table->is_draining,
@@ -129,6 +132,7 @@ void table_reset_metrics(struct table *table)
 	table->base.created -= table->active;
 	table->base.queued -= table->waiting;
 	table->peak = table->active;
+	table_note_change(table);
 	table->since_reset_duration_max_ns = 0;
 	table->since_reset_queue_wait_max_ns = 0;
 }

@@ -66,6 +66,12 @@ bool pool_name_is_valid(const char *name, size_t length)
 struct pool *pool_new(const char *name, size_t length, const struct pool_settings *settings,
 	enum pool_source source)
 {
+	return pool_new_sized(name, length, settings, source, 0);
+}
+
+struct pool *pool_new_sized(const char *name, size_t length, const struct pool_settings *settings,
+	enum pool_source source, uint32_t slots)
+{
 	struct pool *pool = calloc(1, sizeof(*pool));
 
 	if (!pool)
@@ -74,6 +80,7 @@ struct pool *pool_new(const char *name, size_t length, const struct pool_setting
 	list_init(&pool->sessions);
 	list_init(&pool->waiters);
 	list_init(&pool->pump_link);
+	list_init(&pool->dirty_link);
 	tally_init(&pool->all, pool, BY_NONE);
 	tally_init(&pool->unlabelled, pool, BY_LABEL);
 	pool_init_keys(pool);
@@ -81,7 +88,7 @@ struct pool *pool_new(const char *name, size_t length, const struct pool_setting
 	allow_list_ref(pool->settings.allow);
 	pool->source = source;
 	pool->name = text_new(name, length);
-	pool->slots = slotmap_new(settings->limit);
+	pool->slots = slotmap_new(slots > settings->limit ? slots : settings->limit);
 	if (!pool->name || !pool->slots) {
 		pool_free(pool);
 		return NULL;

@@ -85,6 +85,7 @@ struct pool {
 	struct list sessions;      /* session.pool_link of live ones, oldest first */
 	struct list waiters;       /* waiter.link, in the order of arrival */
 	struct list pump_link;     /* table.pumping: waiters may be due */
+	struct list dirty_link;    /* table.dirty_pools */
 	struct tally all;          /* BY_NONE */
 	struct tally unlabelled;   /* BY_LABEL without one */
 	struct order keys;         /* tally.key_node */
@@ -92,6 +93,7 @@ struct pool {
 	uint64_t waiting;
 	uint64_t used_units;
 	uint64_t overdue;
+	uint64_t orphaned;
 	uint64_t metadata_bytes;
 	struct counters counters;    /* since the start */
 	struct histogram durations;  /* ns, created to ended, since the start */
@@ -106,6 +108,10 @@ bool pool_name_is_valid(const char *name, size_t length);
  * The name must be valid. */
 struct pool *pool_new(const char *name, size_t length, const struct pool_settings *settings,
 	enum pool_source source);
+
+/* The same with SLOTS slot numbers, if those are more. */
+struct pool *pool_new_sized(const char *name, size_t length, const struct pool_settings *settings,
+	enum pool_source source, uint32_t slots);
 
 /* Frees a pool that no table holds. */
 void pool_free(struct pool *pool);
@@ -124,6 +130,7 @@ struct pool_view {
 	uint64_t used_units;
 	uint64_t over;
 	uint64_t overdue;
+	uint64_t orphaned;
 	uint64_t metadata_bytes;
 	int64_t oldest_age_us;  /* -1 if empty */
 	int64_t oldest_wait_us; /* -1 if nobody waits */

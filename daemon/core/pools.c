@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/core/persist.h"
 #include "daemon/core/table_internal.h"
 
 #include <string.h>
@@ -25,7 +26,7 @@ static void add_pool(struct table *table, struct pool *pool)
 }
 
 /* The larger map stays, so that numbers above a lowered limit are still known as taken. */
-static void make_room(struct pool *pool, struct pool *fresh)
+void pool_make_room(struct pool *pool, struct pool *fresh)
 {
 	struct slotmap *old = pool->slots;
 
@@ -57,7 +58,7 @@ static int check_waiter(const struct pool *pool, struct waiter *waiter)
 	return STATUS_QUOTA_EXCEEDED;
 }
 
-static void refuse_misfits(
+void pool_refuse_misfits(
 	struct table *table, struct pool *pool, struct table_time now, struct table_change *change)
 {
 	list_for_each_safe(link, &pool->waiters) {
@@ -80,6 +81,21 @@ static void exchange_settings(struct table *table, struct pool *pool, struct poo
 	fresh->settings = old;
 }
 
+static void pool_changed(struct table *table, struct pool *pool)
+{
+	table_touch_pool(table, pool);
+	table_note_change(table);
+}
+
+/* A pool that holds nothing any more does not hold orphans either, whose time was over. */
+static void resume_giving_up(struct table *table, const struct pool *pool, struct table_time now)
+{
+	if (!pool->orphaned || !table->are_orphans_due)
+		return;
+	table->orphans_until_us = now.now_us;
+	table->orphans_after = 0;
+}
+
 void table_set_pool(
 	struct table *table, struct pool *fresh, struct table_time now, struct table_change *change)
 {
@@ -88,18 +104,21 @@ void table_set_pool(
 	now = table_clamp(table, now);
 	if (!pool) {
 		add_pool(table, fresh);
+		pool_changed(table, fresh);
 		emit_pool(table, fresh, now, change);
 		return;
 	}
-	make_room(pool, fresh);
+	pool_make_room(pool, fresh);
 	exchange_settings(table, pool, fresh);
 	pool->source = fresh->source;
 	pool->is_removed = false;
 	change_add_pool(change, fresh);
 	if (pool->settings.on_timeout == ON_TIMEOUT_RELEASE)
 		table_end_holding(table, pool);
+	resume_giving_up(table, pool, now);
 	queue_rebuild(table, pool);
-	refuse_misfits(table, pool, now, change);
+	pool_changed(table, pool);
+	pool_refuse_misfits(table, pool, now, change);
 	table_mark_for_pump(table, pool);
 	emit_pool(table, pool, now, change);
 }
@@ -134,6 +153,7 @@ void table_remove_pools(struct table *table, const char *const *keep, size_t n_k
 		if (pool->is_kept || pool->is_removed)
 			continue;
 		pool->is_removed = true;
+		pool_changed(table, pool);
 		table_mark_for_pump(table, pool);
 		emit_pool(table, pool, now, change);
 		table_maybe_drop_pool(table, pool, change);
@@ -148,8 +168,15 @@ void table_maybe_drop_pool(struct table *table, struct pool *pool, struct table_
 	table->n_shadow_pools -= !pool->settings.enforce;
 	list_remove(&pool->pump_link);
 	list_remove(&pool->link);
+	list_remove(&pool->dirty_link);
 	map_remove(&table->pools_by_name, &pool->name_node);
-	change_add_pool(change, pool);
+	if (!table->keeps_changes) {
+		change_add_pool(change, pool);
+		return;
+	}
+	pool->next_freed = table->dropped_pools; /* the store has to know first */
+	table->dropped_pools = pool;
+	table_note_change(table);
 }
 
 uint64_t pool_over(const struct pool *pool)
@@ -210,6 +237,11 @@ static void plan_next_end(struct table *table)
 		plan_end(table, &container_of(link, struct pool, link)->pause);
 }
 
+void table_plan_pause_end(struct table *table)
+{
+	plan_next_end(table);
+}
+
 /* POOL's pause, or with NULL that of all, has changed. */
 static void after_pause(
 	struct table *table, struct pool *pool, struct table_time now, struct table_change *change)
@@ -221,6 +253,7 @@ static void after_pause(
 		if (pool && each != pool)
 			continue;
 		table_mark_for_pump(table, each);
+		pool_changed(table, each);
 		emit_pool(table, each, now, change);
 	}
 }

@@ -125,7 +125,7 @@ static enum pumped pump_one(
 	if (pool->is_removed)
 		return refuse_first(table, pool, STATUS_NO_SUCH_POOL, now, change);
 	next = table_pause_of(table, pool, now) ? NULL : queue_next(pool, now);
-	if (!next || table->next_fence >= FENCE_END)
+	if (!next || !table_may_grant(table))
 		return PUMPED_DRY;
 	if (!pool_admits(pool, next->session->units)) {
 		plan_starvation(table, pool, now);

@@ -32,6 +32,7 @@ void table_fill_view(const struct session *session, const struct owner *caller,
 	ret->outcome = session->outcome;
 	ret->is_overdue = session->is_overdue;
 	ret->is_revoking = session->is_revoking;
+	ret->is_orphaned = session->is_orphaned;
 	ret->is_visible = table_may_act(session, caller);
 	ret->uid = session->uid;
 	ret->has_slots = session->fence != 0;
@@ -88,6 +89,7 @@ void table_fill_pool_view(const struct table *table, const struct pool *pool, st
 		.used_units = pool->used_units,
 		.over = pool_over(pool),
 		.overdue = pool->overdue,
+		.orphaned = pool->orphaned,
 		.metadata_bytes = pool->metadata_bytes,
 		.oldest_age_us = pool_oldest_age_us(pool, now),
 		.oldest_wait_us = pool_oldest_wait_us(pool, now),

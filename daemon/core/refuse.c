@@ -20,6 +20,8 @@ enum rejection rejection_of(int status)
 		return REJECTED_CAPACITY;
 	case STATUS_WAIT_TIMEOUT:
 		return REJECTED_WAIT_TIMEOUT;
+	case STATUS_STORE_UNAVAILABLE:
+		return REJECTED_STORE;
 	case -EOVERFLOW:
 		return REJECTED_CREATION_ERROR;
 	default:

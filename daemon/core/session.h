@@ -68,9 +68,13 @@ struct session {
 	uint8_t state;      /* enum session_state */
 	uint8_t owner_kind; /* enum owner_kind */
 	uint8_t outcome;    /* enum outcome; once ended */
-	bool is_overdue;
-	bool is_revoking;
+	bool is_overdue : 1;
+	bool is_revoking : 1;
+	bool is_orphaned : 1; /* its owner was lost with an earlier run of the daemon */
+	bool is_undone : 1;   /* it could not be stored, and has ended for that */
+	bool is_dirty : 1;    /* in table.dirty */
 	uint32_t uid;
+	uint32_t stored_sum;       /* the store's, not under the lock; 0: not stored */
 	struct identity *identity; /* of the owner; counted; NULL if unknown */
 	struct identity *creator;  /* of who created or attached to it last; counted; or NULL */
 	struct text *metadata;     /* counted; or NULL */
@@ -103,6 +107,7 @@ struct session {
 	struct map_node id_node;      /* table.by_id; also once ended */
 	struct map_node request_node; /* table.by_request */
 	struct order_node order_node; /* table.order */
+	struct session *next_dirty;   /* table.dirty */
 	uint32_t heap_index;          /* table.deadlines; SESSION_NOT_IN_HEAP */
 
 	atomic_uint references;
@@ -140,6 +145,7 @@ struct session_view {
 	bool has_slots; /* session->slots, units, fence are of a grant */
 	bool is_overdue;
 	bool is_revoking;
+	bool is_orphaned;
 	bool is_visible;           /* the peer that asked may act: show metadata, label, result */
 	const struct owner *owner; /* only to compare with: it may be gone */
 	uint32_t uid;

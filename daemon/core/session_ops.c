@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/core/persist.h"
 #include "daemon/core/table_internal.h"
 
 #include <errno.h>
@@ -6,24 +7,44 @@
 
 /* ---- owners ---- */
 
+static uint64_t hash_process(const struct table *table, const struct identity *identity)
+{
+	return map_hash(table->hash_seed, &identity->pid, sizeof(identity->pid));
+}
+
+struct process *table_find_process(const struct table *table, const struct identity *identity)
+{
+	struct map_node *node = map_first(&table->processes, hash_process(table, identity));
+
+	for (; node; node = map_next(node)) {
+		struct process *known = container_of(node, struct process, node);
+
+		if (identity_is_same(known->owner.peer.identity, identity))
+			return known;
+	}
+	return NULL;
+}
+
 struct process *table_adopt_process(
 	struct table *table, struct process *process, bool *ret_is_new, struct table_change *change)
 {
 	const struct identity *identity = process->owner.peer.identity;
-	uint64_t hash = map_hash(table->hash_seed, &identity->pid, sizeof(identity->pid));
+	struct process *known = table_find_process(table, identity);
 
-	for (struct map_node *node = map_first(&table->processes, hash); node;
-		node = map_next(node)) {
-		struct process *known = container_of(node, struct process, node);
-
-		if (!identity_is_same(known->owner.peer.identity, identity))
-			continue;
-		change_add_process(change, process);
+	if (known) {
+		if (known != process)
+			change_add_process(change, process);
 		return known;
 	}
-	map_insert(&table->processes, &process->node, hash);
+	map_insert(&table->processes, &process->node, hash_process(table, identity));
 	*ret_is_new = true;
 	return process;
+}
+
+/* An orphan is in the list of the process that it was lost from, whose connection had owned it. */
+static bool is_process_owned(const struct session *session)
+{
+	return session->owner_kind == OWNER_PROCESS || session->is_orphaned;
 }
 
 void table_leave_owner(struct table *table, struct session *session, struct table_change *change)
@@ -32,7 +53,7 @@ void table_leave_owner(struct table *table, struct session *session, struct tabl
 
 	list_remove(&session->owner_link);
 	session->owner = NULL;
-	if (session->owner_kind != OWNER_PROCESS || !list_is_empty(&owner->sessions))
+	if (!owner || !is_process_owned(session) || !list_is_empty(&owner->sessions))
 		return;
 	map_remove(&table->processes, &container_of(owner, struct process, owner)->node);
 	change_add_process(change, container_of(owner, struct process, owner));
@@ -65,19 +86,40 @@ static void show_process(struct table *table, struct session *session, struct id
 	change_add_identity(change, old);
 }
 
+static void claim(struct table *table, struct session *session)
+{
+	audits_uncount(table, session);
+	session->pool->orphaned -= session->is_orphaned;
+	table->orphaned -= session->is_orphaned;
+	session->is_orphaned = false;
+	audits_count(table, session);
+}
+
+void table_set_creator(
+	struct session *session, struct identity *creator, struct table_change *change)
+{
+	struct identity *old = session->creator;
+
+	session->creator = identity_ref(creator);
+	change_add_identity(change, old);
+}
+
 void table_set_owner(struct table *table, struct session *session, enum owner_kind kind,
 	struct owner *owner, struct identity *identity, struct table_change *change)
 {
-	if (session->owner == owner && session->owner_kind == kind)
-		owner = NULL; /* where it is already */
+	if (session->owner == owner) /* an orphan may become its own process' */
+		owner = NULL;        /* it is there already */
 	else
 		table_leave_owner(table, session, change);
+	claim(table, session);
 	session->owner_kind = (uint8_t)kind;
 	if (owner) {
 		session->owner = owner;
 		list_append(&owner->sessions, &session->owner_link);
 	}
 	show_process(table, session, identity, change);
+	if (session->state != SESSION_WAITING)
+		table_mark_session(table, session);
 }
 
 /* ---- finding ---- */
@@ -138,6 +180,8 @@ static int renew_deadline(
 
 	if (!table_has_room(table, session, deadline_us))
 		return -ENOBUFS;
+	if (session->timeout_ms != timeout_ms)
+		table_mark_session(table, session);
 	session->timeout_ms = timeout_ms;
 	table_set_deadline(table, session, deadline_us);
 	return 0;
@@ -159,6 +203,7 @@ int table_start(struct table *table, struct session_ref *ref, struct table_time 
 		return r;
 	session->state = SESSION_PROCESSING;
 	session->started_wall_us = now.wall_us;
+	table_mark_session(table, session);
 	*ret_expires_wall_us = deadline_to_wall(session->deadline_us, now);
 	emit_session(table, EVENT_STARTED, session, now, change);
 	return 0;
@@ -213,6 +258,7 @@ int table_update(struct table *table, struct session_ref *ref, struct text *meta
 	text_ref(metadata);
 	change_add_text(change, session->metadata);
 	session->metadata = metadata;
+	table_mark_session(table, session);
 	audits_count(table, session);
 	emit_session(table, EVENT_RENEWED, session, now, change);
 	return 0;
@@ -251,7 +297,6 @@ static void attach(struct table *table, struct session *session, enum owner_kind
 	struct owner *caller, struct process *process, bool *ret_is_process_new,
 	struct table_change *change)
 {
-	struct identity *old_creator = session->creator;
 	struct identity *shown = caller->peer.identity;
 	struct owner *owner = kind == OWNER_CONNECTION ? caller : NULL;
 
@@ -262,8 +307,7 @@ static void attach(struct table *table, struct session *session, enum owner_kind
 	if (kind == OWNER_DETACHED && session->uid != caller->peer.uid)
 		shown = NULL;
 	table_set_owner(table, session, kind, owner, shown, change);
-	session->creator = identity_ref(caller->peer.identity);
-	change_add_identity(change, old_creator);
+	table_set_creator(session, caller->peer.identity, change);
 }
 
 int table_attach(struct table *table, struct session_ref *ref, enum owner_kind kind,
@@ -303,6 +347,7 @@ int table_revoke(struct table *table, struct session_ref *ref, bool force, struc
 		table_end_session(table, session, OUTCOME_REVOKED, NULL, now, change);
 	} else {
 		session->is_revoking = true;
+		table_mark_session(table, session);
 		emit_revoking(table, session, reason, now, change);
 	}
 	return 0;

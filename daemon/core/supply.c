@@ -79,6 +79,18 @@ bool table_wants(const struct table *table, struct table_wants *ret)
 	return is_any || has_spare || ret->tallies || ret->events || ret->slots_pool;
 }
 
+void table_wants_for(const struct table *table, size_t n_sessions, struct table_wants *ret)
+{
+	size_t n_buckets = table->by_id.mask + 1;
+
+	while (n_buckets < n_sessions)
+		n_buckets *= 2;
+	*ret = (struct table_wants){0};
+	ret->arrays[ARRAY_IDS] = n_buckets;
+	ret->arrays[ARRAY_REQUESTS] = n_buckets;
+	ret->arrays[ARRAY_DEADLINES] = n_sessions / 2 * 3 + table->deadlines.capacity;
+}
+
 /* ---- outside the lock ---- */
 
 void table_supply_init(struct table_supply *supply, const struct table_wants *wants)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/core/persist.h"
 #include "daemon/core/table_internal.h"
 
 #include <assert.h>
@@ -78,6 +79,9 @@ struct table *table_new(const struct table_options *options)
 	list_init(&table->audits);
 	list_init(&table->pumping);
 	list_init(&table->readers);
+	list_init(&table->dirty_pools);
+	table->fence_limit = FENCE_END;
+	table->orphans_until_us = INT64_MAX;
 	list_init(&table->events);
 	table->next_pause_end_us = INT64_MAX;
 	table->next_starve_us = INT64_MAX;
@@ -116,6 +120,23 @@ static void free_waiting(struct table *table, struct pool *pool)
 	}
 }
 
+/* What was not stored: sessions, and pools that have left. */
+static void forget_changes(struct table *table)
+{
+	while (table->dirty) {
+		struct session *session = table->dirty;
+
+		table->dirty = session->next_dirty;
+		session_unref(session);
+	}
+	while (table->dropped_pools) {
+		struct pool *pool = table->dropped_pools;
+
+		table->dropped_pools = pool->next_freed;
+		pool_free(pool);
+	}
+}
+
 /* Links of owners are left alone: the owners may be dead. */
 void table_free(struct table *table)
 {
@@ -131,6 +152,7 @@ void table_free(struct table *table)
 		pool_free(pool);
 	}
 	unref_sessions(&table->history);
+	forget_changes(table);
 	text_unref(table->pause.reason);
 	map_deinit(&table->by_id);
 	map_deinit(&table->by_request);
@@ -331,6 +353,13 @@ void table_link_session(struct table *table, struct session *session)
 	map_insert(&table->by_request, &session->request_node,
 		hash_request(table, session->creator_uid, session->request_id,
 			strlen(session->request_id)));
+}
+
+void table_prefetch(const struct table *table, const struct session *session)
+{
+	map_prefetch(&table->by_id, hash_id(table, session->id));
+	map_prefetch(&table->by_request, hash_request(table, session->creator_uid,
+						 session->request_id, strlen(session->request_id)));
 }
 
 void table_begin_section(struct table *table)

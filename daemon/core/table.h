@@ -111,6 +111,9 @@ struct table_wants {
 };
 bool table_wants(const struct table *table, struct table_wants *ret);
 
+/* What it would like to have for so many sessions, before they come. */
+void table_wants_for(const struct table *table, size_t n_sessions, struct table_wants *ret);
+
 struct table_supply {
 	void *arrays[ARRAY_COUNT];
 	struct tally *tallies;
@@ -223,10 +226,10 @@ struct create_result {
  * table has taken FRESH's reference and PROCESS over (used, or put into CHANGE).
  * 0 (is_waiting tells); STATUS_REQUEST_ID_IN_USE, _SHUTTING_DOWN, _NO_SUCH_POOL,
  * _PERMISSION_DENIED, _METADATA_TOO_LARGE, _TIMEOUT_OUT_OF_RANGE, _INVALID_PARAMETER (units above
- * the pool's limit), _QUOTA_EXCEEDED, _PAUSED, _CAPACITY_REACHED, _QUEUE_FULL; -EEXIST: the random
- * id is taken, make another one; -ENOBUFS: the table lacks memory, table_give() first; -EOVERFLOW:
- * fences are used up. A refusal is counted once, also by the pool if there is one of that name;
- * -EEXIST and -ENOBUFS are none.
+ * the pool's limit), _QUOTA_EXCEEDED, _PAUSED, _CAPACITY_REACHED, _QUEUE_FULL;
+ * STATUS_STORE_UNAVAILABLE; -EEXIST: the random id is taken, make another one; -ENOBUFS: the table
+ * lacks memory, table_give() first; -EOVERFLOW: fences are used up. A refusal is counted once, also
+ * by the pool if there is one of that name; -EEXIST and -ENOBUFS are none.
  *
  * A known request id, (uid, request id), gives its session if the fingerprint is the same, the
  * caller may act on it, and it is detached or was created by the caller's process; owned by a
@@ -376,6 +379,7 @@ struct table_metrics {
 	uint64_t used_units;
 	uint64_t over;
 	uint64_t overdue;
+	uint64_t orphaned;
 	uint64_t metadata_bytes;
 	uint64_t peak;          /* since reset */
 	int64_t oldest_age_us;  /* -1 if empty */
@@ -408,6 +412,7 @@ struct audit {
 	uint64_t active;
 	uint64_t used_units;
 	uint64_t overdue;
+	uint64_t orphaned;
 	uint64_t metadata_bytes;
 	uint64_t unindexed; /* sessions that cannot be found by id or request id */
 	uint64_t bad_slots; /* slot numbers that the pool does not know as taken */

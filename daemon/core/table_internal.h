@@ -5,7 +5,8 @@
  * waits end, waits.c the daemon's part in that, tally.c what users, processes and labels hold,
  * session_ops.c the operations on one session, deadline.c deadlines, ending.c the one way a session
  * ends, pools.c pools and pauses, query.c views, events.c the log for those who watch, metrics.c
- * counters, audit.c and check.c recounts. Under the broker's lock, as the table itself. */
+ * counters, audit.c and check.c recounts, persist.c and restore.c the store's side, carry.c what
+ * goes from one daemon to the next. Under the broker's lock, as the table itself. */
 #ifndef USHER_CORE_TABLE_INTERNAL_H
 #define USHER_CORE_TABLE_INTERNAL_H
 
@@ -43,6 +44,19 @@ struct table {
 	bool is_draining;
 	bool reports_ends;
 
+	bool keeps_changes;       /* there is a store */
+	bool is_carrying;         /* not all that is carried over is there yet */
+	bool cannot_store;        /* but it is away */
+	uint64_t fence_limit;     /* the first fence that must not be given */
+	uint64_t changed_section; /* the last one that changed what is stored */
+	struct session *dirty;    /* chain by next_dirty, oldest first: one reference each */
+	struct session *last_dirty;
+	struct list dirty_pools;    /* pool.dirty_link */
+	struct pool *dropped_pools; /* chain by next_freed */
+	int64_t orphans_until_us;   /* when orphans are given up; INT64_MAX: not to come */
+	uint64_t orphans_after;     /* the sequence up to which they have been */
+	bool are_orphans_due;       /* that time has come */
+
 	struct tally *spare_tallies; /* chain by next_free */
 	size_t n_spare_tallies;
 
@@ -60,6 +74,7 @@ struct table {
 	uint64_t active;
 	uint64_t used_units;
 	uint64_t overdue;
+	uint64_t orphaned;
 	uint64_t metadata_bytes;
 
 	uint64_t peak;
@@ -94,6 +109,17 @@ void change_add_session(struct table_change *change, struct session *session);
 void change_add_ended(struct table_change *change, struct session *session);
 void change_add_pool(struct table_change *change, struct pool *pool);
 void change_add_process(struct table_change *change, struct process *process);
+
+/* ---- persist.c ---- */
+
+/* This lock section changes something that is to be stored. */
+void table_note_change(struct table *table);
+/* POOL is to be stored with the next change: its counters, say. */
+void table_touch_pool(struct table *table, struct pool *pool);
+/* The store, if there is one, is there, and there is a fence to give; nothing is being carried
+ * over.
+ */
+bool table_may_grant(const struct table *table);
 
 /* ---- supply.c ---- */
 
@@ -228,6 +254,10 @@ void table_grant(struct table *table, struct session *session, struct table_time
 void table_set_owner(struct table *table, struct session *session, enum owner_kind kind,
 	struct owner *owner, struct identity *identity, struct table_change *change);
 
+/* Who has it now. */
+void table_set_creator(
+	struct session *session, struct identity *creator, struct table_change *change);
+
 /* The process that PROCESS stands for, as the table has it: PROCESS itself (RET_IS_NEW), or the one
  * that it knew, and PROCESS is in CHANGE. */
 struct process *table_adopt_process(struct table *table, struct process *process, bool *ret_is_new,
@@ -288,6 +318,16 @@ void table_end_pauses(struct table *table, struct table_time now, struct table_c
 void table_maybe_drop_pool(struct table *table, struct pool *pool, struct table_change *change);
 
 uint64_t pool_over(const struct pool *pool);
+
+/* Those who wait for what POOL does not offer (any more) are refused. */
+void pool_refuse_misfits(
+	struct table *table, struct pool *pool, struct table_time now, struct table_change *change);
+
+/* FRESH's slot numbers, if there are more of them. */
+void pool_make_room(struct pool *pool, struct pool *fresh);
+
+/* A pause was set otherwise than by table_pause(). */
+void table_plan_pause_end(struct table *table);
 
 /* ---- query.c ---- */
 

@@ -166,8 +166,10 @@ _usherd() {
   COMPREPLY=()
   case $3 in
     --config | --socket) _usher_reply -f -- "$word" ;;
+    --state-dir) _usher_reply -d -- "$word" ;;
+    --state) _usher_reply -W none -- "$word" ;;
     --workers) _usher_reply -W 'auto 1 2 4' -- "$word" ;;
-    *) _usher_reply -W '--config --socket --workers --check-config --version --help' -- "$word" ;;
+    *) _usher_reply -W '--config --socket --state-dir --state --workers --check-config --version --help' -- "$word" ;;
   esac
 }
 

@@ -46,7 +46,7 @@ complete -c usherctl -n __usherctl_needs_command -a drain -d 'refuse new session
 complete -c usherctl -n __usherctl_needs_command -a reload -d 'have the broker read its configuration files again (admin)'
 complete -c usherctl -n __usherctl_needs_command -a metrics -d 'show counters and distributions'
 complete -c usherctl -n __usherctl_needs_command -a reset-metrics -d 'begin to count anew (admin)'
-complete -c usherctl -n __usherctl_needs_command -a verify -d 'have the broker check its counts against its table'
+complete -c usherctl -n __usherctl_needs_command -a verify -d 'have the broker check its counts, table and store'
 complete -c usherctl -n __usherctl_needs_command -a call -d 'call any method, and print its reply as JSON'
 
 complete -c usherctl -l socket -r -d 'the broker\'s socket (else $USHER_SOCKET, or the usual one)'

@@ -39,8 +39,8 @@ def pool(name, limit, **more):
             "max_timeout_ms": 3600000, "max_duration_ms": -1, "on_timeout": "hold", "max_waiters": 1000,
             "per_uid_waiters": -1, "per_uid_limit": -1, "per_process_limit": -1, "per_label_limit": -1,
             "fair_by": "uid", "age_step_ms": 10000, "starve_after_ms": 300000, "allow": None, "enforce": True,
-            "active_sessions": 0, "waiting_sessions": 0, "used_units": 0, "over": 0, "overdue": 0, "paused": False,
-            "removed": False, **more}
+            "active_sessions": 0, "waiting_sessions": 0, "used_units": 0, "over": 0, "overdue": 0, "orphaned": 0,
+            "paused": False, "removed": False, **more}
 
 
 def session(number, pool_name, slots, comm="train", **more):
@@ -49,8 +49,8 @@ def session(number, pool_name, slots, comm="train", **more):
             "state": "processing" if slots else "waiting", "slots": slots, "units": max(1, len(slots)),
             "fence": 1700000000000000 + number if slots else None, "priority": 0, "owner": "process",
             "uid": os.getuid(), "pid": 1000 + number, "comm": comm, "systemd_unit": None,
-            "created_at": now_us() - 1000000 * (number + 1), "timeout_ms": -1, "overdue": False, "revoking": False,
-            "metadata_bytes": 0, **more}
+            "created_at": now_us() - 1000000 * (number + 1), "timeout_ms": -1, "overdue": False, "orphaned": False,
+            "revoking": False, "metadata_bytes": 0, **more}
 
 
 class Table:
@@ -75,14 +75,15 @@ class Table:
             number, pool_name, slots, comm, uid=(0, 1, 65534, 4294967294)[number % 4], remaining_ms=left,
             systemd_unit=f"train@{number}.service" if number % 5 == 0 else None,
             pid=None if number % 7 == 6 else 1000 + number * 37, overdue=number % 11 == 10,
-            revoking=number % 13 == 12, label=HOSTILE[(number + 3) % len(HOSTILE)] if number % 4 == 1 else None, **more))
+            orphaned=number % 17 == 16, revoking=number % 13 == 12, label=HOSTILE[(number + 3) % len(HOSTILE)] if number % 4 == 1 else None, **more))
 
     def counted(self):
         for p in self.pools:
             own = [s for s in self.sessions if s["pool"] == p["pool"]]
             held = [s for s in own if s["state"] != "waiting"]
             p.update(active_sessions=len(held), used_units=sum(len(s["slots"]) for s in held),
-                     waiting_sessions=len(own) - len(held), overdue=sum(s["overdue"] for s in held))
+                     waiting_sessions=len(own) - len(held), overdue=sum(s["overdue"] for s in held),
+                     orphaned=sum(s["orphaned"] for s in held))
             if len(own) > len(held):
                 p["oldest_wait_ms"] = max(now_us() - s["created_at"] for s in own if s not in held) // 1000
         return self.pools
@@ -90,7 +91,7 @@ class Table:
     def totals(self):
         names = ("completed error cancelled timeout abandoned revoked rejected_metadata_size rejected_creation_error "
                  "rejected_shutdown rejected_paused rejected_quota rejected_queue_full rejected_wait_timeout "
-                 "rejected_invalid queued wait_cancelled shadow_capacity shadow_quota").split()
+                 "rejected_store rejected_invalid queued wait_cancelled shadow_capacity shadow_quota").split()
         return {"created": self.created, "rejected_capacity": self.created // 3, **dict.fromkeys(names, 0),
                 "creation_latency": histogram(self.random, 20000), "queue_wait": histogram(self.random, 30000000),
                 "session_duration": histogram(self.random, 1500000000)}
@@ -101,14 +102,16 @@ class Table:
         totals = self.totals()
         return {"total_sessions": active, "active_sessions": active, "lifetime_total_created": self.created,
                 "waiting_sessions": sum(p["waiting_sessions"] for p in pools), "used_units": active, "over": 0,
-                "overdue": 0, "shutdown_requested": False, "workers": 2, "connections": 7, "last_reload_ok": True,
+                "overdue": 0, "orphaned": sum(p["orphaned"] for p in pools), "shutdown_requested": False, "workers": 2,
+                "connections": 7, "last_reload_ok": True, "store": "ok", "store_used_bytes": 53248,
+                "store_size_bytes": 16777216, "commit": histogram(self.random, 40000),
                 "metadata_bytes_drift": 0, "started_at": now_us() - 5 * 10 ** 9, "version": "0.1.0", "totals": totals,
                 "creation_latency": totals["creation_latency"], "queue_wait": totals["queue_wait"],
                 "session_duration": totals["session_duration"],
                 "pools": [{"pool": p["pool"], "limit": p["limit"], "active_sessions": p["active_sessions"],
                            "waiting_sessions": p["waiting_sessions"], "used_units": p["used_units"], "over": p["over"],
-                           "overdue": p["overdue"], "paused": p["paused"], "current_metadata_bytes": 0,
-                           "totals": self.totals()} for p in pools]}
+                           "overdue": p["overdue"], "orphaned": p["orphaned"], "paused": p["paused"],
+                           "current_metadata_bytes": 0, "totals": self.totals()} for p in pools]}
 
 
 class Fake:

@@ -32,7 +32,9 @@ class Create(FakeTest):
         self.assertEqual(self.ctl("create", "--owner-pid", 4711, "-p", "gpu", "-u", 2), "session_0000000000ff\n")
         self.ctl("create", "--detached", "--wait", "infinity", "--priority", 9)
         out = self.ctl("create", "--owner-pid", 4711, "--wait", "1min", "--export")
-        self.assertEqual(self.called("Create"), [
+        calls = self.called("Create")
+        self.assertEqual(len({call.pop("request_id") for call in calls}), 3)
+        self.assertEqual(calls, [
             {"pool": "gpu", "units": 2, "owner": "process", "pid": 4711},
             {"wait_ms": -1, "priority": 9, "owner": "detached"},
             {"wait_ms": 60000, "owner": "process", "pid": 4711}])
@@ -205,6 +207,12 @@ class Errors(FakeTest):
         self.ctl("create", "--detached", "--timeout", "infinity", status=16)
         self.assertIn("a detached session must have a deadline", self.err)
 
+    def test_a_store_that_is_in_the_way_is_said(self):
+        self.refuse("Create", "StoreUnavailable", reason="No space left on device")
+        self.ctl("create", "--detached", status=25)
+        self.assertIn("the broker takes no new sessions while it cannot store them: No space left on device; 'usherctl"
+                      " status' shows whether it can again", self.err)
+
     def test_an_unknown_pool_is_no_empty_list(self):
         self.fake(1)
         self.ctl("list", "-p", "nope", status=17)
@@ -269,9 +277,10 @@ class Words(FakeTest):
     def test_a_pipe_gets_tabs_and_words(self):
         self.fake(1)
         s = self.broker.table.sessions[0]
-        s.update(overdue=True, revoking=True, comm="a b", created_at=now_us() - 591 * 10 ** 6)
+        s.update(overdue=True, orphaned=True, revoking=True, comm="a b", created_at=now_us() - 591 * 10 ** 6)
         row = self.ctl("list").rstrip("\n").split("\t")
-        self.assertEqual(row[2], "processing,overdue,revoking")
+        self.assertEqual(row[2], "processing,overdue,orphaned,revoking")
+        self.assertEqual(self.ctl("who").split("\t")[8], "overdue,orphaned,revoking")
         self.assertEqual(row[6:8], ["a b", "9m51s"])
         self.broker.hooks["History"] = lambda fake, parameters: [{"sessions": [
             {**s, "ended_at": now_us(), "outcome": "error", "duration_ms": 591000}]}]
@@ -285,6 +294,46 @@ class Words(FakeTest):
         self.assertEqual(self.ctl("list").split("\t")[5], "-")
         self.assertEqual(self.ctl("who").split("\t")[3], "-")
         self.assertIn("made by\t1000 (train)", self.ctl("get", "session_000000000000"))
+
+    def test_orphans_are_told(self):
+        self.fake(1)
+        s = self.broker.table.sessions[0]
+        s.update(owner="connection", orphaned=True)
+        self.assertRegex(self.ctl("get", s["session_id"]), r"state\tprocessing,orphaned\n")
+        self.assertIn("1 orphaned", self.ctl("status"))
+        self.assertIn("1 orphaned", self.ctl("pools", "gpu"))
+        text = self.ctl("metrics", "--openmetrics")
+        for line in ("usher_orphaned_sessions 1", 'usher_pool_orphaned_sessions{pool="gpu"} 1', "usher_active_sessions 1"):
+            self.assertIn(line + "\n", text)
+        process = self.popen("monitor", "-p", "gpu")
+        lines = [process.stdout.readline() for _ in range(3)]
+        self.assertIn("\tprocessing, orphaned", lines[2])
+
+    def test_trouble_with_the_store_is_told(self):
+        self.fake(1)
+        self.assertNotIn("STORE", self.ctl("status"))
+        metrics = self.broker.table.metrics()
+        self.broker.hooks["GetMetrics"] = lambda fake, parameters: [{"metrics": metrics}]
+        metrics["totals"]["rejected_store"] = 4
+        for state, error, sentence in (("full", "No space left on device", "STORE FULL: No space left on device; new"),
+                                       ("failed", "Input/output error\x1b", "STORE FAILED: Input/output error\\x1b; new")):
+            metrics.update(store=state, store_error=error)
+            lines = self.say("status")
+            self.assertEqual(lines[1], sentence + " sessions are refused")
+            self.assertIn("refused: 3 full, 4 not stored", lines)
+            terminal = self.terminal("metrics", rows=100)
+            self.assertEqual(terminal.end(), 0)
+            shown = dict(line.split(None, 1) for line in terminal.screen.lines() if len(line.split()) > 1)
+            self.assertEqual((shown["store"], shown["store_used_bytes"], shown["store_size_bytes"]),
+                             (state, "52.0K", "16.0M"))
+            self.assertIn(error.rstrip("\x1b"), shown["store_error"])
+        text = self.ctl("metrics", "--openmetrics")
+        for line in ('usher_store_state{state="failed"} 1', 'usher_store_state{state="ok"} 0',
+                     "usher_store_used_bytes 53248", "usher_store_size_bytes 16777216",
+                     'usher_sessions_rejected_total{reason="store"} 4', "# TYPE usher_commit_seconds histogram"):
+            self.assertIn(line + "\n", text)
+        metrics.update(store="none")
+        self.assertIn("state: not kept; all of it ends with the broker", self.ctl("status"))
 
     def test_the_bar_tells_a_part_from_a_whole(self):
         self.fake(pools=[pool("default", 200), pool("gpu", 20)])

@@ -126,6 +126,8 @@ class CommandLine(InDirectory):
     def test_wrong_options_are_named_and_never_crash(self):
         for arguments in (["--nope"], ["--workers"], ["--workers", "0"], ["--workers", "65"],
                           ["--workers", "9" * 50], ["--workers", ""], ["stray"], ["--socket"],
+                          ["--state-dir"], ["--state-dir", ""], ["--state"], ["--state", "some"],
+                          ["--state", "none", "--state-dir", "d"],
                           ["-x"], ["--config"], [""], ["--check-config=1"]):
             with self.subTest(arguments=arguments):
                 result = usherd(*arguments)
@@ -288,7 +290,9 @@ class Signals(unittest.TestCase):
         broker = Broker("[broker]\nmax_connections = 8\nreserved_connections = 0\n")
         self.addCleanup(broker.kill)
         import resource
-        used = len(os.listdir(f"/proc/{broker.process.pid}/fd"))
+        with broker.client() as client:
+            client.call("GetMetrics")  # answered: what is opened at the start has been
+            used = len(os.listdir(f"/proc/{broker.process.pid}/fd")) - 1
         resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, (used + 4, used + 4))
         clients = [broker.client() for _ in range(8)]  # some wait in the backlog
         wait_for(lambda: "cannot accept connections for now" in broker.log.read_text(), "the log")

@@ -47,6 +47,21 @@ class Manager(BrokerTest):
         self.assertEqual(len(told["holders"]), 5)
         self.assertEqual(client.metrics()["sessions_rejected_capacity"], 1)
 
+    def test_the_state_of_the_store_is_told(self):
+        client = self.client()
+        created = client.create()
+        self.assertFalse(client.call("Get", session_id=created["session_id"])["session"]["orphaned"])
+        metrics = client.metrics()
+        self.assertIn(metrics["store"], ("none", "ok"))
+        self.assertNotIn("store_error", metrics)
+        self.assertLessEqual(metrics["store_used_bytes"], metrics["store_size_bytes"])
+        self.assertGreaterEqual(metrics["commit"]["count"], 1 if metrics["store"] == "ok" else 0)
+        self.assertEqual([metrics[name] for name in ("orphaned", "sessions_rejected_store")], [0, 0])
+        self.assertEqual(metrics["totals"]["rejected_store"], 0)
+        for pool in metrics["pools"]:
+            self.assertEqual((pool["orphaned"], pool["totals"]["rejected_store"]), (0, 0))
+        self.assertEqual({pool["orphaned"] for pool in client.call("ListPools")["pools"]}, {0})
+
     def test_ten_parallel_tries_at_a_full_pool_are_all_refused(self):
         holder = self.client()
         holder.call("SetPool", pool="fifty", limit=50)

@@ -213,7 +213,8 @@ time.sleep(1000)
         # The broker inside, the client outside: SO_PEERCRED says 0.
         inner = self.broker.directory / "inner.sock"
         broker = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--kill-child", os.environ["USHERD"], "--socket", inner],
+            ["unshare", "--pid", "--fork", "--kill-child", os.environ["USHERD"], "--socket", inner,
+             "--state-dir", self.broker.directory / "inner"],
             stderr=subprocess.DEVNULL)
         self.addCleanup(lambda: (broker.kill(), broker.wait()))
         wait_for(lambda: is_served(inner), "the broker")

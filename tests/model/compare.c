@@ -69,9 +69,11 @@ static void compare_owner(const struct session_view *is, const struct naive_sess
 	compare_identity(is->identity, expected->process);
 	EXPECT(is->creator->pid, naive_peers[expected->last].pid);
 	EXPECT(is->creator->start_time, naive_peers[expected->last].start_time);
-	if (!has_ended && expected->kind == OWNER_CONNECTION)
+	EXPECT(is->is_orphaned, expected->is_orphaned);
+	if (!has_ended && expected->kind == OWNER_CONNECTION && !expected->is_orphaned)
 		owner = &model.owners[expected->owner];
-	if (!has_ended && expected->kind == OWNER_PROCESS && model.processes[expected->owner])
+	if (!has_ended && (expected->kind == OWNER_PROCESS || expected->is_orphaned) &&
+		expected->owner != NO_PEER && model.processes[expected->owner])
 		owner = &model.processes[expected->owner]->owner;
 	EXPECT(is->owner == owner, true);
 }
@@ -220,6 +222,7 @@ void compare_pool_view(const struct pool_view *is, int p)
 	EXPECT(is->used_units, naive_used(p));
 	EXPECT(is->over, naive_over(p));
 	EXPECT(is->overdue, naive_overdue(p));
+	EXPECT(is->orphaned, naive_orphaned(p));
 	EXPECT(is->metadata_bytes, naive_bytes(p));
 	EXPECT(is->oldest_age_us, oldest_age_us(p));
 	EXPECT(is->waiting, naive_waiting(p));
@@ -282,6 +285,7 @@ static void compare_metrics(void)
 	EXPECT(is.used_units, naive_used(NO_POOL));
 	EXPECT(is.over, naive_over(NO_POOL));
 	EXPECT(is.overdue, naive_overdue(NO_POOL));
+	EXPECT(is.orphaned, naive_orphaned(NO_POOL));
 	EXPECT(is.metadata_bytes, naive_bytes(NO_POOL));
 	EXPECT(is.peak, naive.peak);
 	EXPECT(is.oldest_age_us, oldest_age_us(NO_POOL));
@@ -317,7 +321,7 @@ static void compare_durations(void)
 /* An audit has the sums over the sessions that it has passed, whatever became of them since. */
 static void compare_audit(const struct audit *audit)
 {
-	uint64_t active = 0, used_units = 0, overdue = 0, bytes = 0;
+	uint64_t active = 0, used_units = 0, overdue = 0, orphaned = 0, bytes = 0;
 
 	for (size_t i = 0; i < naive.n_live; i++) {
 		const struct naive_session *session = &naive.live[i];
@@ -327,11 +331,13 @@ static void compare_audit(const struct audit *audit)
 		active++;
 		used_units += session->units;
 		overdue += session->is_overdue;
+		orphaned += session->is_orphaned;
 		bytes += session->metadata == NO_TEXT ? 0 : (uint64_t)session->metadata;
 	}
 	EXPECT(audit->active, active);
 	EXPECT(audit->used_units, used_units);
 	EXPECT(audit->overdue, overdue);
+	EXPECT(audit->orphaned, orphaned);
 	EXPECT(audit->metadata_bytes, bytes);
 	EXPECT(audit->unindexed, 0);
 	EXPECT(audit->bad_slots, 0);

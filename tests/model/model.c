@@ -89,6 +89,10 @@ static const struct operation {
 	{"abandon", 15, run_abandon},
 	{"cancel", 12, run_cancel},
 	{"collect", 200, run_collect},
+	{"commit", 60, run_commit},
+	{"fail_commit", 4, run_fail_commit},
+	{"store_trouble", 20, run_store_trouble},
+	{"crash", 3, run_crash},
 	{"read_events", 60, run_read_events},
 	{"toggle_reader", 1, run_toggle_reader},
 	{"set_pool", 15, run_set_pool},
@@ -128,15 +132,18 @@ static bool is_of(const struct operation *operation, void (*const *list)(void), 
 static bool is_skipped(const struct operation *operation)
 {
 	static void (*const ends_many[])(void) = {run_owner_gone, run_process_gone, run_release,
-		run_cancel, run_abandon, run_drain, run_remove_pools, run_expire};
+		run_cancel, run_abandon, run_drain, run_remove_pools, run_expire, run_crash,
+		run_fail_commit, run_store_trouble};
 	static void (*const disturbs[])(void) = {run_set_pool, run_drain, run_remove_pools,
-		run_pause, run_owner_gone, run_cancel, run_abandon};
+		run_pause, run_owner_gone, run_cancel, run_abandon, run_crash, run_store_trouble};
 
 	if (model.is_crowded)
-		return is_of(operation, ends_many, 8) && chance(85);
+		return is_of(operation, ends_many, sizeof(ends_many) / sizeof(ends_many[0])) &&
+		       chance(85);
 	if (model.is_contested && operation->run == run_release)
 		return chance(50);
-	return model.is_contested && is_of(operation, disturbs, 7) && chance(90);
+	return model.is_contested &&
+	       is_of(operation, disturbs, sizeof(disturbs) / sizeof(disturbs[0])) && chance(90);
 }
 
 static void check(void)
@@ -180,8 +187,9 @@ static void run_world(uint64_t end)
 	for (; model.step < end; model.step++)
 		run_step();
 	n_created += naive.totals.created;
-	n_ended += naive.n_durations;
 	n_granted += naive.totals.granted_waits;
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		n_ended += naive.totals.ended[i];
 	for (int i = 0; i < REJECTED_COUNT; i++)
 		n_refused += naive.totals.rejected[i];
 	end_world();

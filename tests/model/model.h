@@ -6,6 +6,7 @@
 #include "daemon/core/events.h"
 #include "daemon/core/table.h"
 #include "tests/model/naive.h"
+#include "tests/unit/list_store.h"
 
 #define N_AUDITS  3
 #define N_SHARED  8
@@ -20,6 +21,7 @@ struct model {
 	struct waiter waiters[N_WAITERS];
 	bool is_waiter_used[N_WAITERS];
 	struct table_change change;
+	struct list_store store;
 	struct audit audits[N_AUDITS];
 	bool is_auditing[N_AUDITS];
 	uint64_t seed;
@@ -63,6 +65,12 @@ void begin_world(void);
 void end_world(void);
 /* Pump to the end, compare what the operation left, give memory. */
 void settle(void);
+/* What the table wants. */
+void give_memory(void);
+/* The daemon crashes: the table, and who it spoke of, are no more. A new one is empty. */
+void lose_world(void);
+void make_world(uint64_t first_fence);
+void free_process(struct process *process);
 /* The pool with other waiters than the naive one; NO_POOL if there is none. */
 int changed_pool(void);
 
@@ -107,8 +115,17 @@ void run_collect(void);
 /* Up to MAX of what is due. */
 void expire_steps(size_t max);
 struct process *make_process(int peer);
+struct process *make_process_of(struct identity *identity);
 /* A waiter that is free; NO_WAITER. */
 int draw_waiter(void);
+
+/* ---- crash_steps.c ---- */
+
+void commit(void);
+void run_commit(void);
+void run_fail_commit(void);
+void run_store_trouble(void);
+void run_crash(void);
 
 /* ---- event_steps.c ---- */
 
@@ -116,6 +133,10 @@ void run_read_events(void);
 void run_toggle_reader(void);
 void end_readers(void);
 void begin_readers(void);
+/* ---- table_steps.c ---- */
+
+/* In the table alone. */
+void set_pool(int p, const struct pool_settings *settings, enum pool_source source, int allow);
 void run_set_pool(void);
 void run_remove_pools(void);
 void run_pause(void);

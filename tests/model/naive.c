@@ -48,6 +48,7 @@ static bool is_in(const struct naive_session *session, int pool)
 SUM(naive_used, s->units)
 SUM(naive_active, s->units > 0)
 SUM(naive_overdue, s->is_overdue)
+SUM(naive_orphaned, s->is_orphaned)
 SUM(naive_bytes, s->metadata == NO_TEXT ? 0 : (uint64_t)s->metadata)
 
 uint64_t naive_over(int pool)
@@ -67,6 +68,8 @@ void naive_init(uint64_t first_fence, size_t history_limit)
 	naive.history_limit = history_limit;
 	naive.next_fence = first_fence;
 	naive.next_sequence = 1;
+	naive.fence_limit = UINT64_MAX;
+	naive.orphans_until_us = INT64_MAX;
 	naive.heap_capacity = naive.wait_capacity = 64;
 	naive_set_pool(DEFAULT_POOL, &pool_settings_builtin, POOL_BUILTIN, 0);
 }
@@ -109,8 +112,8 @@ bool naive_may_act(const struct naive_session *session, int peer)
 {
 	uint32_t uid = naive_peers[session->creator].uid;
 
-	if (naive_peers[peer].is_admin ||
-		(session->kind == OWNER_CONNECTION && session->owner == peer))
+	if (naive_peers[peer].is_admin || (session->kind == OWNER_CONNECTION &&
+						  !session->is_orphaned && session->owner == peer))
 		return true;
 	return uid == naive_peers[peer].uid && uid != SESSION_OVERFLOW_UID;
 }
@@ -134,7 +137,8 @@ int naive_process_of(int peer)
 static bool owns_any(int process)
 {
 	for (size_t i = 0; i < naive.n_live; i++)
-		if (naive.live[i].kind == OWNER_PROCESS && naive.live[i].owner == process)
+		if ((naive.live[i].kind == OWNER_PROCESS || naive.live[i].is_orphaned) &&
+			naive.live[i].owner == process)
 			return true;
 	return false;
 }

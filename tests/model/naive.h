@@ -56,6 +56,8 @@ struct naive_session {
 	enum outcome outcome;
 	bool is_overdue;
 	bool is_revoking;
+	bool is_orphaned; /* OWNER is a process, or NO_PEER */
+	bool is_stored;
 	int64_t timeout_ms;
 	int64_t deadline_us;
 	int64_t created_us, created_wall_us;
@@ -103,6 +105,10 @@ struct naive {
 	struct naive_pool pools[N_POOLS];
 	struct naive_pause pause;
 	bool is_draining;
+	bool keeps_changes, cannot_store;
+	uint64_t fence_limit;
+	int64_t orphans_until_us; /* when those are given up that are left; INT64_MAX: not to come
+				   */
 	int64_t now_us, wall_us;
 	uint64_t next_sequence, next_fence, next_owned;
 	size_t heap_capacity, wait_capacity;
@@ -201,6 +207,23 @@ void naive_resume(int pool);
 void naive_reset(void);
 const struct naive_pause *naive_pause_of(int pool);
 
+/* ---- what outlives a crash ---- */
+
+/* All that was done up to now is stored. */
+void naive_commit(void);
+/* It cannot be stored: what was granted since the last commit ends. */
+void naive_fail(void);
+/* The last commit is all there is, and the pools of which there HAS_FILE; FIRST_FENCE is the new
+ * table's, GRACE_US for how long orphans are kept. */
+void naive_crash(const bool has_file[N_POOLS], uint64_t first_fence, int64_t grace_us);
+/* A pool of the last commit; NULL if it was not there. */
+const struct naive_pool *naive_stored_pool(int pool);
+/* The first orphan that is to be given up; NULL without one. */
+struct naive_session *naive_first_orphan(void);
+void naive_give_up_orphan(void);
+/* The time of the next one. */
+int64_t naive_next_orphan_us(void);
+
 /* ---- among the files of the naive table ---- */
 
 struct naive_session *naive_find_live(uint64_t id);
@@ -211,6 +234,9 @@ bool naive_is_due(const struct naive_session *session);
 /* SESSION may be NULL: a new one. */
 bool naive_has_room(const struct naive_session *session, int64_t deadline_us);
 void naive_own(struct naive_session *session, enum owner_kind kind, int owner);
+void naive_end(struct naive_session *session, enum outcome outcome, int result);
+/* Passed deadlines do not end it. */
+bool naive_is_held(const struct naive_session *session);
 /* The number of the process' owner, which is new if it owns nothing. */
 int naive_adopt(int process, bool *ret_is_new);
 enum dimension naive_quota_exceeded(const struct naive_session *session, bool is_alone);
@@ -229,6 +255,7 @@ void naive_drop_if_empty(int pool);
 uint64_t naive_used(int pool);
 uint64_t naive_active(int pool);
 uint64_t naive_overdue(int pool);
+uint64_t naive_orphaned(int pool);
 uint64_t naive_bytes(int pool);
 uint64_t naive_over(int pool);
 

@@ -138,7 +138,8 @@ static void begin_wait(struct naive_session *session, const struct naive_create 
 static int create_again(
 	struct naive_session *known, const struct naive_create *want, struct naive_created *ret)
 {
-	bool is_free = known->kind == OWNER_DETACHED && !naive_waits(known);
+	bool is_orphan = known->is_orphaned;
+	bool is_free = is_orphan || (known->kind == OWNER_DETACHED && !naive_waits(known));
 
 	ret->session = known;
 	ret->pool = known->pool;
@@ -154,8 +155,10 @@ static int create_again(
 	naive.n_freed_sessions++;
 	if (ret->is_waiting)
 		naive_take_over(known, want);
-	else if (known->kind == OWNER_CONNECTION && known->owner != want->peer)
+	else if (known->kind == OWNER_CONNECTION && (is_orphan || known->owner != want->peer))
 		known->process = want->peer;
+	if (is_orphan)
+		known->last = want->peer;
 	if (known->kind == OWNER_CONNECTION)
 		naive_own(known, OWNER_CONNECTION, want->peer);
 	return 0;
@@ -242,6 +245,8 @@ static int create_in(
 	ret->quota = naive_quota_exceeded(&session, false);
 	if (naive.next_fence >> 53)
 		return refuse(want->pool, REJECTED_CREATION_ERROR, -EOVERFLOW);
+	if (naive.cannot_store || naive.next_fence >= naive.fence_limit)
+		return refuse(want->pool, REJECTED_STORE, STATUS_STORE_UNAVAILABLE);
 	return create_or_wait(want, &session, ret);
 }
 

@@ -63,6 +63,8 @@ void naive_set_pool(int p, const struct pool_settings *settings, enum pool_sourc
 	for (size_t i = 0; i < naive.n_live; i++)
 		if (naive.live[i].pool == p && settings->on_timeout == ON_TIMEOUT_RELEASE)
 			naive.live[i].is_overdue = false;
+	if (naive.orphans_until_us <= naive.now_us && naive_orphaned(p))
+		naive.orphans_until_us = naive.now_us; /* it may not hold them any more */
 	refuse_misfits(p);
 }
 

@@ -102,7 +102,8 @@ int64_t naive_next_session_deadline(void)
 
 int64_t naive_next_deadline(void)
 {
-	return least(naive_next_session_deadline(), naive_next_end_of_wait());
+	return least(least(naive_next_session_deadline(), naive_next_orphan_us()),
+		naive_next_end_of_wait());
 }
 
 /* ---- ends ---- */
@@ -126,10 +127,10 @@ void naive_drop_if_empty(int p)
 		naive_waiting(p))
 		return;
 	memset(&naive.pools[p], 0, sizeof(naive.pools[p]));
-	naive.n_freed_pools++;
+	naive.n_freed_pools += !naive.keeps_changes; /* the store has to know first */
 }
 
-static void end_session(struct naive_session *session, enum outcome outcome, int result)
+void naive_end(struct naive_session *session, enum outcome outcome, int result)
 {
 	struct naive_session ended = *session;
 	size_t index = (size_t)(session - naive.live);
@@ -142,6 +143,7 @@ static void end_session(struct naive_session *session, enum outcome outcome, int
 	ended.metadata = NO_TEXT;
 	ended.owner = NO_PEER;
 	ended.is_overdue = false;
+	ended.is_orphaned = false;
 	ended.deadline_us = INT64_MAX;
 	ended.ended_us = naive.now_us;
 	ended.ended_wall_us = naive.wall_us;
@@ -158,12 +160,23 @@ static void end_session(struct naive_session *session, enum outcome outcome, int
 	naive_drop_if_empty(ended.pool);
 }
 
+/* Orphans are their process'. */
+static bool is_owned_by(const struct naive_session *session, enum owner_kind kind, int owner)
+{
+	enum owner_kind is = session->is_orphaned ? OWNER_PROCESS : session->kind;
+
+	return is == kind && session->owner == owner;
+}
+
 /* Who owns it already goes on as before. */
 void naive_own(struct naive_session *session, enum owner_kind kind, int owner)
 {
-	if (session->kind == kind && session->owner == owner)
-		return;
+	bool is_the_same = is_owned_by(session, kind, owner);
+
+	session->is_orphaned = false;
 	session->kind = kind;
+	if (is_the_same)
+		return;
 	session->owner = owner;
 	session->owned_since = naive.next_owned++;
 }
@@ -173,7 +186,7 @@ static struct naive_session *first_owned(enum owner_kind kind, int owner)
 	struct naive_session *first = NULL;
 
 	for (size_t i = 0; i < naive.n_live; i++)
-		if (naive.live[i].kind == kind && naive.live[i].owner == owner &&
+		if (is_owned_by(&naive.live[i], kind, owner) &&
 			(!first || naive.live[i].owned_since < first->owned_since))
 			first = &naive.live[i];
 	return first;
@@ -187,20 +200,25 @@ bool naive_owner_gone(enum owner_kind kind, int owner, size_t max)
 		if (naive_waits(session))
 			naive_refuse_wait(session, STATUS_CANCELLED);
 		else
-			end_session(session, OUTCOME_ABANDONED, NO_TEXT);
+			naive_end(session, OUTCOME_ABANDONED, NO_TEXT);
 	}
 	return first_owned(kind, owner);
+}
+
+bool naive_is_held(const struct naive_session *session)
+{
+	return naive.pools[session->pool].settings.on_timeout == ON_TIMEOUT_HOLD &&
+	       session->kind != OWNER_DETACHED;
 }
 
 void naive_pass_deadline(void)
 {
 	struct naive_session *session = first_due();
 
-	if (naive.pools[session->pool].settings.on_timeout == ON_TIMEOUT_HOLD &&
-		session->kind != OWNER_DETACHED)
+	if (naive_is_held(session))
 		session->is_overdue = true;
 	else
-		end_session(session, OUTCOME_TIMEOUT, NO_TEXT);
+		naive_end(session, OUTCOME_TIMEOUT, NO_TEXT);
 }
 
 /* ---- operations on one session ---- */
@@ -282,7 +300,7 @@ int naive_release(int peer, uint64_t id, enum outcome outcome, int result)
 	int status = find_granted(peer, id, &session);
 
 	if (!status)
-		end_session(session, outcome, result);
+		naive_end(session, outcome, result);
 	return status;
 }
 
@@ -325,7 +343,7 @@ int naive_revoke(int peer, uint64_t id, bool force)
 	if (naive_waits(session))
 		naive_refuse_wait(session, STATUS_CANCELLED);
 	else if (force)
-		end_session(session, OUTCOME_REVOKED, NO_TEXT);
+		naive_end(session, OUTCOME_REVOKED, NO_TEXT);
 	else
 		session->is_revoking = true;
 	return 0;

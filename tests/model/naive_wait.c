@@ -203,8 +203,8 @@ static bool may_grant(int p)
 {
 	const struct naive_session *next = naive_next(p);
 
-	return next && !naive_pause_of(p) && !(naive.next_fence >> 53) &&
-	       naive_fits(p, next->units);
+	return next && !naive_pause_of(p) && !(naive.next_fence >> 53) && !naive.cannot_store &&
+	       naive.next_fence < naive.fence_limit && naive_fits(p, next->units);
 }
 
 bool naive_lacks_memory(int p)

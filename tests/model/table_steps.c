@@ -54,6 +54,15 @@ static struct pool *make_pool(int p, const struct pool_settings *settings, enum 
 	return pool_new(naive_pool_names[p], strlen(naive_pool_names[p]), settings, source);
 }
 
+void set_pool(int p, const struct pool_settings *settings, enum pool_source source, int allow)
+{
+	struct pool_settings with_list = *settings;
+
+	with_list.allow = make_allow(allow);
+	table_set_pool(model.table, make_pool(p, &with_list, source), model_now(), &model.change);
+	allow_list_unref(with_list.allow);
+}
+
 void run_set_pool(void)
 {
 	int p = (int)draw(N_POOLS);
@@ -62,9 +71,7 @@ void run_set_pool(void)
 	int allow = chance(85) ? 0 : 1 + (int)draw(3);
 
 	naive_set_pool(p, &settings, source, allow);
-	settings.allow = make_allow(allow);
-	table_set_pool(model.table, make_pool(p, &settings, source), model_now(), &model.change);
-	allow_list_unref(settings.allow);
+	set_pool(p, &settings, source, allow);
 }
 
 void run_remove_pools(void)

@@ -124,13 +124,18 @@ void run_cancel(void)
 
 /* ---- owners ---- */
 
-struct process *make_process(int peer)
+struct process *make_process_of(struct identity *identity)
 {
 	struct process *process = calloc(1, sizeof(*process));
 
 	owner_init(&process->owner);
-	process->owner.peer.identity = identity_ref(model.owners[peer].peer.identity);
+	process->owner.peer.identity = identity_ref(identity);
 	return process;
+}
+
+struct process *make_process(int peer)
+{
+	return make_process_of(model.owners[peer].peer.identity);
 }
 
 /* The connection closes: its waits are abandoned; before, or as far as its end has not told them.
@@ -172,6 +177,12 @@ static void pass_session_deadline(void)
 	naive_pass_deadline();
 }
 
+static void give_up_orphan(void)
+{
+	EXPECT(naive_next_orphan_us() <= naive.now_us, true);
+	naive_give_up_orphan();
+}
+
 /* By its time: but not if somebody could have been let in by what ended before. What pauses and
  * starvation have changed since is for later. */
 static void end_wait(void)
@@ -207,7 +218,9 @@ static void expire_one(void)
 	table_metrics(model.table, model_now(), &before);
 	EXPECT(table_expire(model.table, model_now(), 1, &model.change), 1);
 	table_metrics(model.table, model_now(), &after);
-	if (after.active < before.active || after.overdue != before.overdue)
+	if (after.totals.ended[OUTCOME_ABANDONED] > before.totals.ended[OUTCOME_ABANDONED])
+		give_up_orphan();
+	else if (after.active < before.active || after.overdue != before.overdue)
 		pass_session_deadline();
 	else if (after.waiting != before.waiting)
 		pass_end_of_wait(after.active > before.active);

@@ -23,7 +23,7 @@ static void note_slots(const struct table_wants *wants)
 	}
 }
 
-static bool give_memory(void)
+static bool give_if_wanted(void)
 {
 	struct table_wants wants;
 	struct table_supply supply;
@@ -39,6 +39,11 @@ static bool give_memory(void)
 		naive.wait_capacity = wants.arrays[ARRAY_WAITS];
 	note_slots(&wants);
 	return true;
+}
+
+void give_memory(void)
+{
+	give_if_wanted();
 }
 
 /* ---- pumping ---- */
@@ -91,7 +96,7 @@ static void pump(void)
 		if (is_more)
 			EXPECT(anybody_lacks_memory(), true);
 		if (is_more && !model.is_stingy)
-			EXPECT(give_memory(), true);
+			EXPECT(give_if_wanted(), true);
 	}
 	for (int p = 0; p < N_POOLS; p++)
 		EXPECT(naive_can_pump(p), false);
@@ -109,7 +114,7 @@ static void compare_ended(void)
 	naive.n_ended = 0;
 }
 
-static void free_process(struct process *process)
+void free_process(struct process *process)
 {
 	for (int i = 0; i < N_PEERS; i++)
 		if (model.processes[i] == process)
@@ -201,35 +206,50 @@ static void init_owners(void)
 			peer->groups->gids[0] = naive_peers[i].group;
 		text_unref(unit);
 	}
-	for (unsigned i = 0; i < NAIVE_INBOXES; i++)
-		inbox_init(&model.inboxes[i], i);
 }
 
-/* A new table, now and then without a history, or soon without fences. */
-void begin_world(void)
+void make_world(uint64_t first_fence)
 {
 	struct table_options options;
 
 	options.hash_seed[0] = draw(UINT64_MAX);
 	options.hash_seed[1] = draw(UINT64_MAX);
-	options.first_fence = chance(5) ? (UINT64_C(1) << 53) - 500 : 1 + draw(UINT64_C(1) << 52);
-	options.history_limit = chance(10) ? 0 : (uint32_t)draw(NAIVE_HISTORY + 1);
+	options.first_fence = first_fence;
+	options.history_limit = (uint32_t)naive.history_limit;
 	model.table = table_new(&options);
-	naive_init(options.first_fence, options.history_limit);
-	model.is_told_ends = chance(70);
 	table_report_ends(model.table, model.is_told_ends);
 	table_change_init(&model.change);
 	memset(model.is_auditing, 0, sizeof(model.is_auditing));
 	memset(model.is_waiter_used, 0, sizeof(model.is_waiter_used));
 	memset(model.processes, 0, sizeof(model.processes));
+	for (int i = 0; i < N_PEERS; i++)
+		list_init(&model.owners[i].sessions);
+	for (unsigned i = 0; i < NAIVE_INBOXES; i++)
+		inbox_init(&model.inboxes[i], i);
+}
+
+/* A new table, now and then without a history, or soon without fences, or without a store. */
+void begin_world(void)
+{
+	uint64_t first_fence = chance(5) ? (UINT64_C(1) << 53) - 500 : 1 + draw(UINT64_C(1) << 52);
+
+	naive_init(first_fence, chance(10) ? 0 : draw(NAIVE_HISTORY + 1));
+	model.is_told_ends = chance(70);
 	for (int i = 0; i < N_SHARED; i++)
 		model.shared[i] = make_text(i);
 	init_owners();
+	make_world(first_fence);
+	list_store_init(&model.store);
+	naive.keeps_changes = chance(80);
+	if (naive.keeps_changes) {
+		table_keep_changes(model.table);
+		commit();
+	}
 	begin_readers();
 }
 
-/* With live and waiting sessions, owners and views, as it happens to be. */
-void end_world(void)
+/* With live and waiting sessions and owners, as it happens to be. */
+void lose_world(void)
 {
 	end_readers();
 	table_change_deinit(&model.change);
@@ -240,6 +260,12 @@ void end_world(void)
 	for (int i = 0; i < N_PEERS; i++)
 		if (model.processes[i])
 			free_process(model.processes[i]);
+}
+
+void end_world(void)
+{
+	lose_world();
+	list_store_deinit(&model.store);
 	for (int i = 0; i < N_HELD; i++)
 		session_view_deinit(&held[i]);
 	for (int i = 0; i < N_SHARED; i++)

@@ -81,6 +81,8 @@ for line in 'usher_active_sessions 2' 'usher_metadata_bytes 7' 'usher_metadata_d
   'usher_pool_active_sessions{pool="default"} 2' \
   'usher_pool_active_sessions{pool="other.pool-1"} 0' \
   'usher_sessions_rejected_total{reason="quota"} 0' 'usher_sessions_queued_total 0' \
+  'usher_sessions_rejected_total{reason="store"} 0' 'usher_orphaned_sessions 0' \
+  'usher_pool_orphaned_sessions{pool="default"} 0' \
   'usher_waiting_sessions 0' 'usher_pool_waiting_sessions{pool="default"} 0' \
   'usher_queue_wait_seconds_count 0' 'usher_creation_latency_seconds_count 3'; do
   expect_line "$line" "$out"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What run.sh has done in the guest, as root: install the package and see that all works hardened.
-# Each test_ function is one, in the order of the file; the last line counts them.
+# Each test_ function is one, in the order of the file, and so is each check of guest_handoff.py; the
+# last line counts them. Unless USHER_HANDOFF is empty, connections are to outlive a restart.
 # shellcheck disable=SC2317 # functions are called by name
 
 set -uo pipefail
@@ -67,6 +68,70 @@ is_other_pid() {
   [ "$pid" != 0 ] && [ "$pid" != "$1" ] && usherctl --call-timeout 1s ping
 }
 
+# ---- sessions of each kind, and what becomes of them ----
+
+# attribute NAME ID: of a session.
+attribute() {
+  usherctl get --json "$2" | grep -o '"'"$1"'":[^,}]*' | tr -d '"' | cut -d : -f 2
+}
+
+# state ID: its state, whether it is orphaned, and its owner.
+state() {
+  echo "$(attribute state "$1") $(attribute orphaned "$1") $(attribute owner "$1")"
+}
+
+counters() {
+  usherctl metrics --json | grep -o '"\(lifetime_total_[a-z]*\|peak_concurrent_sessions\)":[0-9]*'
+}
+
+# Sets detached, process and connection to the ids of one of each.
+hold_sessions() {
+  detached=$(usherctl create --detached --timeout 10min)
+  sleep 1000 &
+  sleeper=$!
+  process=$(usherctl create --owner-pid "$sleeper")
+  rm -f /tmp/held
+  python3 -B /ci/guest_client.py >/tmp/held &
+  holder=$!
+  until_so test -s /tmp/held
+  connection=$(cat /tmp/held)
+  counted=$(counters)
+}
+
+# kept ORPHANED: they are all there, and whether the one that belongs to a connection has lost it.
+kept() {
+  is 'idle false detached' "$(state "$detached")"
+  is 'idle false process' "$(state "$process")"
+  is "idle $1 connection" "$(state "$connection")"
+  is "$counted" "$(counters)"
+  ok usherctl verify
+}
+
+# Each ends as its owner says, also those that were recovered.
+let_go() {
+  ok usherctl release "$detached"
+  kill -9 "$sleeper" "$holder"
+  wait "$sleeper" "$holder" 2>/dev/null
+  until_so is_abandoned "$process"
+  until_so is_abandoned "$connection"
+  ok usherctl verify
+}
+
+is_abandoned() {
+  [[ $(usherctl get "$1" 2>&1) == *abandoned* ]]
+}
+
+# Whether a restart leaves orphans.
+orphaned_by_restart() {
+  [ -n "${USHER_HANDOFF-}" ] && echo false || echo true
+}
+
+# served_again WHAT: the time since $begin until the broker answers.
+served_again() {
+  ok usherctl --call-timeout 20s ping
+  echo "    gap: $1 $(($(date +%s%3N) - begin)) ms"
+}
+
 drop_in() {
   mkdir -p /run/systemd/system/usherd.service.d
   printf '[Service]\n%s\n' "$1" >/run/systemd/system/usherd.service.d/test.conf
@@ -89,6 +154,30 @@ test_package_installs_and_serves() {
   is 'root root 755' "$(stat -c '%U %G %a' /run/usher)"
   is usher "$(ps -o user= -p "$(property MainPID)")"
   ok usherctl ping
+}
+
+test_state_is_the_brokers_alone() {
+  is 'usher usher 700' "$(stat -c '%U %G %a' /run/usher/state)"
+  is 'usher usher 700' "$(stat -c '%U %G %a' /var/lib/usher)"
+  is '' "$(find /run/usher/state /var/lib/usher -type f ! \( -user usher -perm 600 \))"
+  ok usherctl release "$(usherctl create --detached)"
+  [ -s /run/usher/state/state.mdb ] || fail 'no store'
+  [ -s /var/lib/usher/fence ] || fail 'no mark of the fences'
+}
+
+test_broker_knows_the_boot() {
+  is "USHER_BOOT_ID=$(tr -d - </proc/sys/kernel/random/boot_id)" \
+    "$(tr '\0' '\n' <"/proc/$(property MainPID)/environ" | grep USHER_BOOT_ID)"
+}
+
+test_units_use_what_this_systemd_knows() {
+  local version
+
+  version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+  is "$([ "$version" -ge 253 ] && echo notify-reload || echo notify)" "$(property Type)"
+  is "$([ "$version" -lt 254 ] || echo yes)" "$(property FileDescriptorStorePreserve)"
+  is 9 "$(property FileDescriptorStoreMax)"
+  is yes "$(property RuntimeDirectoryPreserve)"
 }
 
 test_units_are_clean() {
@@ -170,6 +259,7 @@ test_groups_in_the_configuration_are_looked_up() {
   ok systemctl reload usherd.service
   ok as_ann usherctl pause --for 1ms default
   ok as_ann usherctl create --pool secret --detached
+  ok as_ann usherctl release "$(cat /tmp/ok.log)"
   rm /etc/usher/usherd.conf.d/groups.conf
   ok systemctl reload usherd.service
   refused as_ann usherctl pause default
@@ -195,17 +285,22 @@ test_reload_of_a_wrong_configuration_fails_and_changes_nothing() {
   matches 'gpu.conf:2' "$(journalctl -u usherd.service --no-pager -n 5)"
 }
 
-test_wrong_configuration_at_the_start_is_not_tried_again_and_again() {
+test_wrong_configuration_at_the_start_is_not_tried_again_and_loses_no_session() {
+  hold_sessions
   refused systemctl restart usherd.service
   is failed "$(systemctl is-failed usherd.service)"
   is 78 "$(property ExecMainStatus)"
-  refused usherctl --call-timeout 10s ping # each connection tries once more, until systemd gives up
-  matches 'failed' "$(systemctl is-active usherd.service)"
+  refused usherctl --call-timeout 4s ping # each connection tries once more, until systemd gives up
+  matches 'failed|activating' "$(systemctl is-active usherd.service)"
   echo "    the socket is $(systemctl is-active usherd.socket), ping said: $(cat /tmp/refused.log)"
   rm /etc/usher/usherd.conf.d/gpu.conf
+  sleep 2 # so long the socket counts how often it has started the broker
   ok systemctl restart usherd.service
   ok usherctl ping
   is active "$(systemctl is-active usherd.socket)"
+  # What systemd keeps for a stopped service it keeps for a failed one, too.
+  kept "$([ "$(property FileDescriptorStorePreserve)" = yes ] && orphaned_by_restart || echo true)"
+  let_go
 }
 
 test_missing_configuration_is_no_error() {
@@ -214,27 +309,59 @@ test_missing_configuration_is_no_error() {
   mv /etc/usher/usherd.conf.away /etc/usher/usherd.conf
 }
 
-test_killed_broker_is_there_again() {
-  local pid inode
+test_killed_broker_is_there_again_with_its_sessions() {
+  local pid inode begin
 
+  hold_sessions
   pid=$(property MainPID)
   inode=$(stat -c %i "$socket")
+  begin=$(date +%s%3N)
   kill -9 "$pid"
+  served_again 'kill -9'
   until_so is_other_pid "$pid"
   is "$inode" "$(stat -c %i "$socket")"
+  kept true
+  let_go
 }
 
-test_hung_broker_is_replaced_by_the_watchdog() {
-  local pid
+test_hung_broker_is_replaced_by_the_watchdog_and_keeps_sessions() {
+  local pid begin
 
   is 30s "$(property WatchdogUSec)"
-  drop_in 'WatchdogSec=1s'
+  drop_in 'WatchdogSec=2s'
+  hold_sessions
   pid=$(property MainPID)
-  sleep 2.5 # idle, but alive
+  sleep 3 # idle, but alive
   is "$pid" "$(property MainPID)"
+  begin=$(date +%s%3N)
   kill -STOP "$pid"
   until_so is_other_pid "$pid"
+  served_again 'stopped, with a watchdog of 2 s,'
+  kept true
   no_drop_in
+  let_go
+}
+
+test_restart_keeps_sessions() {
+  local begin
+
+  hold_sessions
+  begin=$(date +%s%3N)
+  ok systemctl restart usherd.service
+  served_again 'restart, to a client that comes then,'
+  kept "$(orphaned_by_restart)"
+  let_go
+}
+
+test_stop_keeps_the_state() {
+  hold_sessions
+  ok systemctl stop usherd.socket usherd.service
+  is 'usher usher 700' "$(stat -c '%U %G %a' /run/usher/state)"
+  ok systemctl start usherd.socket
+  ok usherctl ping
+  is 'idle false detached' "$(state "$detached")"
+  is 'idle false process' "$(state "$process")"
+  let_go
 }
 
 test_broker_drained_to_its_end_is_there_again() {
@@ -276,15 +403,43 @@ test_sandbox_holds() {
   is '' "$(journalctl -u usherd.service --no-pager -o cat | grep -iE 'denied|not permitted|audit')"
 }
 
-test_upgrade_restarts_the_broker_and_keeps_the_socket() {
+test_upgrade_restarts_the_broker_and_keeps_socket_and_sessions() {
   local pid inode
 
+  hold_sessions
   pid=$(property MainPID)
   inode=$(stat -c %i "$socket")
   ok dpkg -i /ci/newer.deb
   until_so is_other_pid "$pid"
   is "$inode" "$(stat -c %i "$socket")"
   is active "$(systemctl is-active usherd.socket)"
+  kept "$(orphaned_by_restart)"
+  let_go
+}
+
+# What needs no fd store is always done.
+test_crowd_of_clients_stays_connected() {
+  local -a steps=(reload reexec) losses=('kill -9' watchdog)
+
+  if [ -n "${USHER_HANDOFF-}" ]; then
+    steps=(restart upgrade reload reexec)
+    if [ "$(property FileDescriptorStorePreserve)" = yes ]; then
+      steps+=(stop-start)
+    else
+      losses+=('stop without a store')
+    fi
+  else
+    echo '    not yet: that connections outlive a restart, an upgrade, a stop and a start'
+  fi
+  printf '%s\n' '[broker]' 'max_connections_per_uid = 4000' '[pool handoff]' 'limit = 200' '[pool probe]' \
+    '[pool insisted]' >/etc/usher/usherd.conf.d/crowd.conf
+  drop_in 'WatchdogSec=2s'
+  python3 -B /ci/guest_handoff.py "${steps[@]}" "${losses[@]}" >/tmp/crowd.log 2>&1 || fail "status $?"
+  cat /tmp/crowd.log
+  count=$((count + $(grep -c '^\(ok  \|FAIL\) ' /tmp/crowd.log)))
+  failed=$((failed + $(grep -c '^FAIL ' /tmp/crowd.log)))
+  rm /etc/usher/usherd.conf.d/crowd.conf
+  no_drop_in
 }
 
 test_users_own_broker() {
@@ -300,6 +455,11 @@ test_users_own_broker() {
   matches '"uid": *'"$uid" "$(as_bob usherctl --socket "/run/user/$uid/usher/usher.sock" list --json)"
   is "bob bob 600" "$(stat -c '%U %G %a' "/run/user/$uid/usher/usher.sock")"
   ok as_bob systemctl --user reload usherd.service
+  ok as_bob systemctl --user kill --signal=KILL usherd.service
+  until_so as_bob usherctl --socket "/run/user/$uid/usher/usher.sock" ping
+  matches '"uid": *'"$uid" "$(as_bob usherctl --socket "/run/user/$uid/usher/usher.sock" list --json)"
+  is 'bob bob 700' "$(stat -c '%U %G %a' "/run/user/$uid/usher/state")"
+  [ -s /home/bob/.local/state/usher/fence ] || fail 'no mark of the fences'
   systemctl stop "user@$uid.service"
 }
 
@@ -307,12 +467,27 @@ as_bob() {
   runuser -u bob -- env "XDG_RUNTIME_DIR=/run/user/$(id -u bob)" "$@"
 }
 
+# Nothing is left with systemd either, which keeps connections over a stop.
 test_removal_ends_it() {
+  local client
+
+  rm -f /tmp/held
+  python3 -B /ci/guest_client.py until-closed >/tmp/held &
+  client=$!
+  until_so test -s /tmp/held
   ok dpkg -r usher
+  until_so has_exited "$client"
   [ ! -S "$socket" ] || fail 'the socket is still there'
   [ -e /etc/usher/usherd.conf ] || fail 'the configuration is gone'
+  [ -s /var/lib/usher/fence ] || fail 'the mark of the fences is gone'
   ok dpkg -P usher
   [ ! -e /etc/usher/usherd.conf ] || fail 'the configuration is still there'
+  [ ! -e /run/usher ] || fail 'the state is still there'
+  [ ! -e /var/lib/usher ] || fail 'the mark of the fences is still there'
+}
+
+has_exited() {
+  ! kill -0 "$1"
 }
 
 systemctl --version | head -n 1
@@ -332,5 +507,5 @@ done
 echo "$((count - failed)) passed, $failed failed"
 journalctl -q --sync
 journalctl -u usherd.service --no-pager -o short-monotonic >/out/usherd.log
-echo "$((failed > 0))" >/out/done
+echo "$((count - failed)) $failed" >/out/done
 exit "$((failed > 0))"

@@ -94,6 +94,11 @@ void fake_broker_start_parallel(struct fake_broker *broker, fake_serve *serve, c
 	start(broker);
 }
 
+static void hidden_path(const struct fake_broker *broker, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s.off", broker->path);
+}
+
 /* Whatever they wait for. */
 static void stop_connections(struct fake_broker *broker)
 {
@@ -109,6 +114,8 @@ static void stop_connections(struct fake_broker *broker)
 
 void fake_broker_stop(struct fake_broker *broker)
 {
+	char hidden[sizeof(broker->path) + 4];
+
 	shutdown(broker->listener, SHUT_RDWR);
 	if (broker->serve)
 		pthread_join(broker->thread, NULL);
@@ -116,8 +123,57 @@ void fake_broker_stop(struct fake_broker *broker)
 		stop_connections(broker);
 	pthread_mutex_destroy(&broker->lock);
 	close(broker->listener);
+	hidden_path(broker, hidden, sizeof(hidden));
+	unlink(hidden);
 	unlink(broker->path);
 	rmdir(broker->directory);
+}
+
+static bool has_backlog(const struct fake_broker *broker)
+{
+	struct pollfd item = {.fd = broker->listener, .events = POLLIN};
+
+	return poll(&item, 1, 0) > 0;
+}
+
+/* Again and again, for some may not be accepted yet, and whatever they wait for. */
+void fake_broker_cut(struct fake_broker *broker)
+{
+	int i = 0;
+
+	do {
+		ck_assert_int_lt(i++, 5000);
+		for (int n = 0; n < broker->connections; n++)
+			shutdown(broker->fds[n], SHUT_RDWR);
+		sem_post(&broker->go);
+		usleep(1000);
+	} while (broker->open > 0 || has_backlog(broker));
+	while (sem_trywait(&broker->go) == 0)
+		;
+}
+
+void fake_broker_hide(struct fake_broker *broker, bool is_refused)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char path[sizeof(broker->path) + 4];
+	int fd;
+
+	hidden_path(broker, path, sizeof(path));
+	ck_assert_int_eq(rename(broker->path, path), 0);
+	if (!is_refused)
+		return;
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	strcpy(address.sun_path, broker->path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+}
+
+void fake_broker_show(struct fake_broker *broker)
+{
+	char path[sizeof(broker->path) + 4];
+
+	hidden_path(broker, path, sizeof(path));
+	ck_assert_int_eq(rename(path, broker->path), 0);
 }
 
 struct usher *fake_broker_open(const struct fake_broker *broker, int64_t call_timeout_ms)
@@ -231,11 +287,26 @@ void fake_serve_text(struct fake_broker *broker, int fd, int index)
 		fake_reply(fd, broker->data);
 }
 
-static const struct fake_step *find_step(const struct fake_step *steps, const char *text)
+static bool is_for(struct fake_broker *broker, const struct fake_step *step, const char *text)
 {
-	while (steps->needle && !strstr(text, steps->needle))
-		steps++;
-	return steps->needle ? steps : NULL;
+	bool is_once = step->replies[0] && !strcmp(step->replies[0], FAKE_ONCE);
+
+	return strstr(text, step->needle) && (!is_once || fake_count(broker, step->needle) == 1);
+}
+
+static const struct fake_step *find_step(struct fake_broker *broker, const char *text)
+{
+	const struct fake_step *step = broker->data;
+
+	while (step->needle && !is_for(broker, step, text))
+		step++;
+	return step->needle ? step : NULL;
+}
+
+static void wait_for_go(struct fake_broker *broker)
+{
+	while (sem_wait(&broker->go) < 0)
+		;
 }
 
 /* False if the connection is to be closed. */
@@ -244,11 +315,14 @@ static bool do_step(struct fake_broker *broker, int fd, const struct fake_step *
 	for (size_t i = 0; i < 6 && step->replies[i]; i++) {
 		if (!strcmp(step->replies[i], FAKE_CLOSE))
 			return false;
-		if (strcmp(step->replies[i], FAKE_WAIT) != 0)
+		if (!strcmp(step->replies[i], FAKE_HALF)) {
+			fake_send(fd, step->replies[i + 1], strlen(step->replies[i + 1]) / 2);
+			return false;
+		}
+		if (!strcmp(step->replies[i], FAKE_WAIT))
+			wait_for_go(broker);
+		else if (strcmp(step->replies[i], FAKE_ONCE) != 0)
 			fake_reply(fd, step->replies[i]);
-		else
-			while (sem_wait(&broker->go) < 0)
-				;
 	}
 	return true;
 }
@@ -260,7 +334,7 @@ void fake_serve_steps(struct fake_broker *broker, int fd, int index)
 
 	(void)index;
 	while (is_open && fake_read_text(broker, fd, text)) {
-		const struct fake_step *step = find_step(broker->data, text);
+		const struct fake_step *step = find_step(broker, text);
 
 		if (step)
 			is_open = do_step(broker, fd, step);

@@ -13,7 +13,7 @@
 
 #include "client/usher.h"
 
-#define FAKE_CONNECTIONS 64 /* of a parallel one, at most */
+#define FAKE_CONNECTIONS 256 /* of a parallel one, at most */
 #define FAKE_TEXT_MAX    65536
 
 struct fake_broker;
@@ -48,6 +48,14 @@ void fake_broker_start(struct fake_broker *broker, fake_serve *serve, const void
 void fake_broker_start_parallel(struct fake_broker *broker, fake_serve *serve, const void *data);
 void fake_broker_stop(struct fake_broker *broker);
 
+/* As if it were killed: all connections of a parallel one are closed, and those who come back
+ * meanwhile are cut off, too. */
+void fake_broker_cut(struct fake_broker *broker);
+
+/* Nobody listens at its path any more: connect(2) fails by ENOENT, or by ECONNREFUSED. */
+void fake_broker_hide(struct fake_broker *broker, bool is_refused);
+void fake_broker_show(struct fake_broker *broker);
+
 /* A handle for it. */
 struct usher *fake_broker_open(const struct fake_broker *broker, int64_t call_timeout_ms);
 
@@ -80,6 +88,8 @@ struct fake_step {
 
 #define FAKE_WAIT  "@wait"  /* until the test posts broker.go */
 #define FAKE_CLOSE "@close" /* the connection */
+#define FAKE_HALF  "@half"  /* of the next reply is sent, then the connection is closed */
+#define FAKE_ONCE  "@once"  /* as the first: the row is for the first such call only */
 
 /* Answer every call as the table DATA says; what is not in it gets {}. */
 fake_serve fake_serve_steps;

@@ -17,6 +17,8 @@ struct session_ref ref;
 int64_t expires_wall_us;
 int64_t duration_us;
 
+static struct owner *const owners[] = {
+	&alice, &alice_again, &alice_other, &bob, &carol, &nobody, &nobody_else, &foreign, &root};
 static struct session_view last_view;
 static struct pool_view last_pool_view;
 static uint64_t next_id;
@@ -74,15 +76,24 @@ static void free_views(void)
 
 void fixture_teardown(void)
 {
-	struct owner *owners[] = {&alice, &alice_again, &alice_other, &bob, &carol, &nobody,
-		&nobody_else, &foreign, &root};
-
 	free_views();
 	free_processes();
 	table_free(table);
 	free_waiters();
 	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
 		peer_deinit(&owners[i]->peer);
+}
+
+void fixture_crash(void)
+{
+	free_views();
+	free_processes();
+	table_free(table);
+	free_waiters();
+	list_init(&inbox.decided);
+	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
+		list_init(&owners[i]->sessions);
+	new_table(HISTORY);
 }
 
 void fixture_without_history(void)

@@ -37,6 +37,9 @@ void fixture_setup(void);
 void fixture_teardown(void);
 /* The table anew, without ended sessions. */
 void fixture_without_history(void);
+/* As after a crash: a new table, the connections own nothing, nobody waits, and the processes are
+ * known to nobody. */
+void fixture_crash(void);
 
 void advance_ms(int64_t ms);
 

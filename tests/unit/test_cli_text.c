@@ -5,6 +5,7 @@
 #include "client/cli/format.h"
 #include "client/cli/refusal.h"
 #include "client/cli/session_row.h"
+#include "client/cli/store_trouble.h"
 #include "client/cli/table.h"
 #include "client/usher.h"
 
@@ -157,6 +158,44 @@ START_TEST(a_session_without_members_is_read)
 }
 END_TEST
 
+static void assert_flags(const char *text, const char *wanted)
+{
+	cJSON *session = cJSON_Parse(text);
+
+	ck_assert_str_eq(session_flags(session, ","), wanted);
+	cJSON_Delete(session);
+}
+
+START_TEST(flags_are_what_is_out_of_the_ordinary)
+{
+	assert_flags("{}", "");
+	assert_flags("{\"overdue\":false,\"orphaned\":true}", "orphaned");
+	assert_flags("{\"revoking\":true,\"orphaned\":true,\"overdue\":true}",
+		"overdue,orphaned,revoking");
+}
+END_TEST
+
+/* ---- the store ---- */
+
+static void assert_trouble(const char *text, const char *wanted)
+{
+	cJSON *metrics = cJSON_Parse(text);
+
+	ck_assert_str_eq(store_trouble(metrics), wanted);
+	cJSON_Delete(metrics);
+}
+
+START_TEST(trouble_with_the_store_is_a_sentence)
+{
+	assert_trouble("{}", "");
+	assert_trouble("{\"store\":\"none\"}", "");
+	assert_trouble("{\"store\":\"ok\",\"store_error\":\"x\"}", "");
+	assert_trouble("{\"store\":\"full\",\"store_error\":\"max_state is reached\"}",
+		"STORE FULL: max_state is reached; new sessions are refused");
+	assert_trouble("{\"store\":\"failed\"}", "STORE FAILED; new sessions are refused");
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static void assert_sentence(int error, const char *parameters, const char *wanted)
@@ -185,6 +224,9 @@ START_TEST(refusals_are_sentences)
 		" that");
 	assert_sentence(
 		-USHER_E_INVALID_STATE, "{\"session_id\":\"s\",\"state\":\"processing\"}", NULL);
+	assert_sentence(-USHER_E_STORE_UNAVAILABLE, "{\"reason\":\"the store is full\"}",
+		"the broker takes no new sessions while it cannot store them: the store is full;"
+		" 'usherctl status' shows whether it can again");
 	assert_sentence(-USHER_E_PAUSED, "{\"pool\":\"gpu\"}", NULL);
 	ck_assert_ptr_null(refusal_sentence(-USHER_E_QUEUE_FULL, NULL));
 }
@@ -252,6 +294,8 @@ int main(void)
 	tcase_add_test(tests, columns_give_way_on_narrow_terminals);
 	tcase_add_test(tests, rows_are_in_the_order_that_was_asked_for);
 	tcase_add_test(tests, a_session_without_members_is_read);
+	tcase_add_test(tests, flags_are_what_is_out_of_the_ordinary);
+	tcase_add_test(tests, trouble_with_the_store_is_a_sentence);
 	tcase_add_test(tests, refusals_are_sentences);
 	tcase_add_test(tests, holders_are_escaped_and_those_left_out_counted);
 	tcase_add_test(tests, events_are_lines_of_nine_fields);

@@ -248,6 +248,32 @@ START_TEST(the_screen_at_80x24)
 }
 END_TEST
 
+START_TEST(a_store_in_trouble_has_a_line_of_its_own)
+{
+	struct top_data data = look_at(0, 0, 3, 1);
+	cJSON *metrics = cJSON_GetObjectItem(data.metrics, "metrics");
+	struct canvas c = {0};
+	struct top_model m;
+
+	cJSON_AddStringToObject(metrics, "store", "full");
+	cJSON_AddStringToObject(metrics, "store_error", "no room\x1b");
+	top_model_init(&m);
+	update(&m, data);
+	ck_assert_int_eq(canvas_reset(&c, 24, 80), 0);
+	top_view(&m, &c);
+	ck_assert_str_eq(text_of(&c, 2), " STORE FULL: no room\\x1b; new sessions are refused");
+	ck_assert_int_eq(canvas_at(&c, 2, 79)->look, LOOK_ALERT);
+	ck_assert_int_eq(strncmp(text_of(&c, 3), "POOL", 4), 0);
+	ck_assert_int_eq(strncmp(text_of(&c, 7), "SLOT", 4), 0);
+	for (size_t rows = 0; rows < 8; rows++) {
+		ck_assert_int_eq(canvas_reset(&c, rows, 20), 0);
+		top_view(&m, &c);
+	}
+	canvas_deinit(&c);
+	top_model_deinit(&m);
+}
+END_TEST
+
 static void assert_harmless(const struct canvas *c)
 {
 	for (size_t i = 0; i < c->rows * c->columns; i++) {
@@ -324,6 +350,7 @@ int main(void)
 	tcase_add_test(tests, pools_are_chosen_in_turn_and_may_go);
 	tcase_add_test(tests, revoking_takes_two_keys);
 	tcase_add_test(tests, the_screen_at_80x24);
+	tcase_add_test(tests, a_store_in_trouble_has_a_line_of_its_own);
 	tcase_add_test(tests, every_size_and_mode_is_drawn_within_its_bounds);
 	tcase_add_test(tests, the_selected_row_is_always_on_the_screen);
 	suite_add_tcase(suite, tests);

@@ -172,6 +172,10 @@ static const struct numeric_case {
 	{"broker", "socket_mode", "0000", "0777", "-1", "1000", "an octal mode from 0 to 777"},
 	{"broker", "workers", "1", "64", "0", "65", "auto or an integer from 1 to 64"},
 	{"broker", "history", "0", "1000000", "-1", "1000001", "an integer from 0 to 1000000"},
+	{"broker", "reattach_grace", "0s", "1d", "-1s", "infinity",
+		"a duration from 0s to 1d, as 300ms, 30s or 5min"},
+	{"broker", "max_state", "16777216", "68719476736", "16777215", "65G",
+		"a size from 16777216 to 68719476736 bytes, as 64K or 1M"},
 	{"broker", "max_message", "4096", "67108864", "4095", "67108865",
 		"a size from 4096 to 67108864 bytes, as 64K or 1M"},
 	{"broker", "max_depth", "4", "512", "3", "513", "an integer from 4 to 512"},
@@ -278,6 +282,7 @@ START_TEST(values_may_be_written_in_more_than_one_way)
 	check_value("broker", "socket_mode", "660", "0660");
 	check_value("broker", "max_message", "64K", "65536");
 	check_value("broker", "max_output", "1M", "1048576");
+	check_value("broker", "max_state", "2G", "2147483648");
 	check_value("broker", "io_timeout", "1.5min", "1min 30s");
 	check_value("pool x", "max_duration", "90", "1min 30s");
 	check_value("pool x", "per_uid_limit", "none", "none");

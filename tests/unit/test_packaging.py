@@ -122,7 +122,65 @@ class Completions(unittest.TestCase):
                 run(shell, "-n", PACKAGING / "completions" / name)
 
 
+def unit(name):
+    """The settings of a unit or drop-in: a list for each key."""
+    settings = {}
+    for key, value in re.findall(r"^(\w+)=(.*)$", read("systemd/" + name), re.M):
+        settings.setdefault(key, []).append(value)
+    return settings
+
+
+class Units(unittest.TestCase):
+    def test_state_is_the_brokers_alone_and_outlives_it(self):
+        service = unit("usherd.service.in")
+        for key, value in {"RuntimeDirectory": "usher/state", "RuntimeDirectoryMode": "0700",
+                           "RuntimeDirectoryPreserve": "yes", "StateDirectory": "usher",
+                           "StateDirectoryMode": "0700"}.items():
+            self.assertEqual(service.get(key), [value], key)
+
+    def test_a_users_broker_finds_its_directories_by_itself(self):
+        self.assertFalse(unit("usherd.user.service.in").keys() & {"RuntimeDirectory", "StateDirectory"})
+
+    def test_the_boot_is_told_where_it_is_hidden(self):
+        service = unit("usherd.service.in")
+        self.assertEqual("pid" in service.get("ProcSubset", []),
+                         "USHER_BOOT_ID=%b" in service["Environment"])
+
+    def test_files_suffice_to_hand_over_all_connections(self):
+        wanted = {key: int(re.search(rf"^{key} = (\d+)$", settings_of(""), re.M).group(1))
+                  for key in ("max_connections", "reserved_connections")}
+        files = int(unit("usherd.service.in")["LimitNOFILE"][0])
+        self.assertGreaterEqual(files, 2 * wanted["max_connections"] + wanted["reserved_connections"] + 256)
+
+    def test_the_managers_store_has_room_for_what_is_handed_over(self):
+        for name in ("usherd.service.in", "usherd.user.service.in"):
+            room = unit(name)["FileDescriptorStoreMax"][0]
+            self.assertGreaterEqual(int(room), 3, name)
+            self.assertIn("FDSTORE=" + room, unit(name)["Environment"], name)
+
+    def test_what_debian_12_does_not_know_is_in_drop_ins(self):
+        newer = {"notify-reload.conf": ({"Type": ["notify-reload"]}, "253"),
+                 "keep-connections.conf": ({"FileDescriptorStorePreserve": ["yes"]}, "254")}
+        build = read("meson.build")
+        for name, (settings, since) in newer.items():
+            self.assertEqual(unit(name), settings)
+            self.assertIn(f"'{name}': '{since}'", build)
+        for name in ("usherd.service.in", "usherd.user.service.in"):
+            self.assertEqual(unit(name)["Type"], ["notify"])
+            self.assertNotIn("FileDescriptorStorePreserve", unit(name))
+
+
 class Debian(unittest.TestCase):
+    def test_purging_takes_the_state_away(self):
+        purge = read("debian/usher.postrm").partition('"$1" = purge')[2].partition("\nfi\n")[0]
+        self.assertIn("rm -rf /var/lib/" + unit("usherd.service.in")["StateDirectory"][0], purge)
+
+    def test_what_it_is_built_with_is_installed_to_build_it(self):
+        depends = re.search(r"^Build-Depends:\n((?: .*\n)+)", read("debian/control"), re.M).group(1)
+        wanted = set(re.findall(r"^ (lib\S+-dev)\b", depends, re.M))
+        listed = re.search(r"^build_packages=\((.*?)\)", read("lib.sh"), re.M | re.S).group(1).split()
+        self.assertEqual(wanted, {name for name in listed if re.match(r"lib(?!c6).*-dev$", name)})
+
     def test_the_version_is_the_projects(self):
         self.assertEqual(re.match(r"usher \(([^)]*)\)", read("debian/changelog")).group(1), VERSION)
 

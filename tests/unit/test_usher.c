@@ -504,6 +504,10 @@ static const struct explained explained[] = {
 	 "\"scope\":\"user\"}}",
 		USHER_E_TOO_MANY_CONNECTIONS,
 		"you have 5 connections to the broker, and may have no more"},
+	{"{\"error\":\"io.usher.Broker.StoreUnavailable\",\"parameters\":{\"reason\":\"r\"}}",
+		USHER_E_STORE_UNAVAILABLE, "the broker cannot store new sessions: r"},
+	{"{\"error\":\"io.usher.Broker.StoreUnavailable\"}", USHER_E_STORE_UNAVAILABLE,
+		"the broker cannot store its state"},
 	{"{\"error\":\"io.usher.Broker.InvalidConfig\",\"parameters\":{\"message\":\"a:1: b\"}}",
 		USHER_E_INVALID_CONFIG, "a:1: b"},
 	{"{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"u\","

@@ -81,8 +81,9 @@ static void on_answer(void *userdata, const struct usher_create_answer *answer)
 static void on_event(void *userdata, const struct usher_event *event)
 {
 	(void)userdata;
-	ck_assert(event->type >= USHER_EVENT_REVOKING && event->type <= USHER_EVENT_BROKER_BACK);
-	ck_assert((event->type < USHER_EVENT_BROKER_LOST) == (event->session_id != NULL));
+	ck_assert(event->type >= USHER_EVENT_REVOKING && event->type <= USHER_EVENT_REATTACHED);
+	ck_assert((event->type == USHER_EVENT_BROKER_LOST ||
+			  event->type == USHER_EVENT_BROKER_BACK) == (event->session_id == NULL));
 }
 
 static void play(struct usher *u)

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/commit.h"
+
+#include "daemon/failpoint.h"
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SESSIONS_A_LOCK 256
+#define POOLS_A_LOCK    32
+#define RETRY_MS        500
+
+struct committer {
+	struct server *server;
+	struct state *state;
+	pthread_mutex_t lock; /* the store, and all but the atomics */
+	struct store *store;
+
+	/* What is being committed: all that was marked up to SECTION. */
+	struct saved_session *sessions;
+	size_t n_sessions, sessions_capacity;
+	struct saved_pool *pools;
+	size_t n_pools, pools_capacity;
+	struct pool *dropped; /* chain by next_freed */
+	struct saved_table table;
+	uint64_t section;
+
+	bool is_full;  /* the table knows */
+	bool is_empty; /* the store was begun anew: everything has to go into it */
+	uv_timer_t retry;
+
+	_Atomic uint64_t settled; /* sections up to here may be told of */
+	_Atomic uint64_t failures;
+	_Atomic bool is_down;    /* nothing is granted, so all may be told of */
+	_Atomic int error;       /* of the last failure, while it is down */
+	_Atomic int fence_error; /* why no more fences could be reserved */
+};
+
+/* ---- the batch ---- */
+
+static int reserve(void **items, size_t *capacity, size_t needed, size_t size)
+{
+	size_t larger = *capacity ? *capacity : 64;
+	void *fresh;
+
+	if (needed <= *capacity)
+		return 0;
+	while (larger < needed)
+		larger *= 2;
+	fresh = realloc(*items, larger * size);
+	if (!fresh)
+		return -ENOMEM;
+	*items = fresh;
+	*capacity = larger;
+	return 0;
+}
+
+static int reserve_portion(struct committer *c)
+{
+	int r = reserve((void **)&c->sessions, &c->sessions_capacity,
+		c->n_sessions + SESSIONS_A_LOCK, sizeof(*c->sessions));
+
+	if (r < 0)
+		return r;
+	return reserve((void **)&c->pools, &c->pools_capacity, c->n_pools + POOLS_A_LOCK,
+		sizeof(*c->pools));
+}
+
+#define HAS_LEFT 0 /* slots of a saved pool that is not to be stored */
+
+/* It was taken in an earlier portion, and has left since. What it holds is freed with the batch. */
+static void note_has_left(struct committer *c, const struct text *name)
+{
+	for (size_t i = 0; i < c->n_pools; i++) {
+		struct saved_pool *saved = &c->pools[i];
+
+		if (saved->name->length == name->length &&
+			!memcmp(saved->name->bytes, name->bytes, name->length))
+			saved->slots = HAS_LEFT;
+	}
+}
+
+/* What is taken later under the same name is another pool, made since. */
+static void take_dropped(struct committer *c, struct table *table)
+{
+	struct pool *pool = table_take_dropped_pools(table);
+
+	while (pool) {
+		struct pool *next = pool->next_freed;
+
+		note_has_left(c, pool->name);
+		pool->next_freed = c->dropped;
+		c->dropped = pool;
+		pool = next;
+	}
+}
+
+/* True when nothing is left. What leaving the section itself changes belongs to the next batch. */
+static bool take_portion(struct committer *c)
+{
+	struct section section;
+	size_t n, n_pools;
+
+	broker_enter(c->server->broker, &section);
+	n = table_take_dirty_sessions(section.table, c->sessions + c->n_sessions, SESSIONS_A_LOCK);
+	take_dropped(c, section.table);
+	n_pools = table_take_dirty_pools(section.table, c->pools + c->n_pools, POOLS_A_LOCK);
+	c->n_sessions += n;
+	c->n_pools += n_pools;
+	if (n < SESSIONS_A_LOCK && n_pools < POOLS_A_LOCK) {
+		table_save_globals(section.table, &c->table);
+		c->section = table_section(section.table) - 1;
+	}
+	broker_leave(&section);
+	return n < SESSIONS_A_LOCK && n_pools < POOLS_A_LOCK;
+}
+
+static int take(struct committer *c)
+{
+	int r;
+
+	do
+		r = reserve_portion(c);
+	while (r == 0 && !take_portion(c));
+	return r;
+}
+
+static void forget_batch(struct committer *c)
+{
+	for (size_t i = 0; i < c->n_sessions; i++)
+		saved_session_deinit(&c->sessions[i]);
+	for (size_t i = 0; i < c->n_pools; i++)
+		saved_pool_deinit(&c->pools[i]);
+	saved_table_deinit(&c->table);
+	c->n_sessions = c->n_pools = 0;
+}
+
+static void forget_dropped(struct committer *c)
+{
+	while (c->dropped) {
+		struct pool *pool = c->dropped;
+
+		c->dropped = pool->next_freed;
+		pool_free(pool);
+	}
+}
+
+/* ---- into the store ---- */
+
+static int put_session(struct committer *c, const struct saved_session *saved)
+{
+	return saved->is_gone ? store_delete_session(c->store, saved->session)
+			      : store_put_session(c->store, saved);
+}
+
+static int put_all(struct committer *c)
+{
+	int r = failpoint_error("store.commit");
+
+	for (struct pool *pool = c->dropped; r == 0 && pool; pool = pool->next_freed)
+		r = store_delete_pool(c->store, pool->name->bytes, pool->name->length);
+	for (size_t i = 0; r == 0 && i < c->n_sessions; i++)
+		r = put_session(c, &c->sessions[i]);
+	for (size_t i = 0; r == 0 && i < c->n_pools; i++)
+		if (c->pools[i].slots != HAS_LEFT)
+			r = store_put_pool(c->store, &c->pools[i]);
+	if (r == 0)
+		r = store_put_table(c->store, &c->table, broker_stalled_us(c->server->broker));
+	return r;
+}
+
+static int try_once(struct committer *c)
+{
+	int r = store_begin(c->store);
+
+	if (r < 0)
+		return r;
+	r = put_all(c);
+	if (r < 0) {
+		store_abort(c->store);
+		return r;
+	}
+	FAILPOINT("store.before-commit");
+	r = store_commit(c->store);
+	if (r == 0)
+		FAILPOINT("store.after-commit");
+	return r;
+}
+
+static uint64_t next_fence(struct committer *c)
+{
+	struct section section;
+	uint64_t next;
+
+	broker_enter(c->server->broker, &section);
+	next = table_next_fence(section.table);
+	broker_leave(&section);
+	return next;
+}
+
+static void set_fence_limit(struct committer *c)
+{
+	struct section section;
+
+	broker_enter(c->server->broker, &section);
+	table_set_fence_limit(section.table, c->state->fence_mark);
+	broker_leave(&section);
+}
+
+/* Long before the reserved ones are used up; when they are, the table gives no more. */
+static void reserve_fences(struct committer *c, uint64_t next)
+{
+	int r;
+
+	if (next + FENCES_A_BLOCK / 2 <= c->state->fence_mark)
+		return;
+	r = state_mark_fences(c->state, next + FENCES_A_BLOCK);
+	if (r == 0)
+		set_fence_limit(c);
+	else if (!atomic_load(&c->fence_error))
+		log_error("%s: %s", c->state->fence_path, strerror(-r));
+	atomic_store(&c->fence_error, r);
+	if (r < 0)
+		loop_order(&c->server->loops[0], ORDER_RETRY_STORE);
+}
+
+static int store_batch(struct committer *c)
+{
+	int r;
+
+	do
+		r = try_once(c);
+	while (r == -ENOSPC && store_is_out_of_room(c->store) && store_grow(c->store));
+	return r;
+}
+
+/* ---- failure ---- */
+
+static void set_storing(struct committer *c, bool is_possible)
+{
+	struct section section;
+
+	broker_enter(c->server->broker, &section);
+	table_set_storing(section.table, is_possible);
+	broker_leave(&section);
+}
+
+/* What was never stored is taken back; all else is to be stored still, if not by a store that is
+ * begun anew. */
+static void put_back_session(
+	struct committer *c, struct section *section, struct saved_session *saved)
+{
+	struct session *session = saved->session;
+	bool is_stored = session->stored_sum != 0;
+
+	if (!is_stored && !saved->is_gone && !atomic_load(&c->is_down))
+		table_undo_session(section->table, session, section->now, &section->change);
+	else if ((is_stored || !saved->is_gone) && !c->is_empty)
+		table_mark_session(section->table, session);
+}
+
+static void put_back_sessions(struct committer *c)
+{
+	struct section section;
+
+	for (size_t i = 0; i < c->n_sessions;) {
+		broker_enter(c->server->broker, &section);
+		for (size_t end = i + SESSIONS_A_LOCK; i < end && i < c->n_sessions; i++)
+			put_back_session(c, &section, &c->sessions[i]);
+		broker_leave(&section);
+	}
+}
+
+static void put_back(struct committer *c)
+{
+	struct section section;
+
+	put_back_sessions(c);
+	broker_enter(c->server->broker, &section);
+	for (size_t i = 0; i < c->n_pools; i++)
+		table_mark_pool(section.table, c->pools[i].name->bytes, c->pools[i].name->length);
+	broker_leave(&section);
+	forget_batch(c);
+}
+
+static void say_down(struct committer *c, int error)
+{
+	struct log_field fields[] = {{LOG_MESSAGE_ID, LOG_ID_STORE_FAILED}};
+
+	log_entry(LOG_ERR, fields, 1,
+		"the state in %s cannot be stored: %s; new sessions are refused until it can",
+		c->state->directory, store_error(error));
+}
+
+static void say_up(struct committer *c)
+{
+	struct log_field fields[] = {{LOG_MESSAGE_ID, LOG_ID_STORE_WORKS}};
+
+	log_entry(
+		LOG_NOTICE, fields, 1, "the state in %s can be stored again", c->state->directory);
+}
+
+/* From the first section on, no creation comes after those that are taken back; so when all are,
+ * everything that was said is true without the store, or is put right before it leaves. */
+static void go_down(struct committer *c, int error)
+{
+	bool is_news = !atomic_load(&c->is_down);
+
+	set_storing(c, false);
+	while (take(c) < 0) { /* no memory to remember what is to be stored: all of it, then */
+		c->is_empty = true;
+		put_back(c);
+	}
+	put_back(c);
+	atomic_store(&c->error, error);
+	atomic_fetch_add(&c->failures, 1);
+	atomic_store(&c->is_down, true);
+	if (is_news) {
+		say_down(c, error);
+		loop_order(&c->server->loops[0], ORDER_RETRY_STORE);
+	}
+}
+
+/* ---- the commit ---- */
+
+static void say_full(struct committer *c)
+{
+	struct store_room room = store_room(c->store);
+
+	log_warning("the state in %s takes %llu of %llu bytes: new sessions are refused until it "
+		    "takes less",
+		c->state->directory, (unsigned long long)room.used_bytes,
+		(unsigned long long)room.size_bytes);
+}
+
+static void watch_room(struct committer *c)
+{
+	bool is_full = store_room(c->store).is_full && !store_grow(c->store);
+
+	if (is_full == c->is_full)
+		return;
+	c->is_full = is_full;
+	set_storing(c, !is_full);
+	if (!is_full) {
+		say_up(c);
+		return;
+	}
+	say_full(c);
+	loop_order(&c->server->loops[0], ORDER_RETRY_STORE);
+}
+
+static void come_up(struct committer *c)
+{
+	if (!atomic_load(&c->is_down))
+		return;
+	atomic_store(&c->error, 0);
+	atomic_store(&c->is_down, false);
+	c->is_full = store_room(c->store).is_full;
+	set_storing(c, !c->is_full);
+	say_up(c);
+}
+
+/* With the lock. */
+static void commit(struct committer *c, struct loop *loop)
+{
+	int64_t begin_ns = monotonic_ns();
+	int r = take(c);
+
+	if (r == 0)
+		r = store_batch(c);
+	if (r < 0) {
+		go_down(c, r);
+		return;
+	}
+	atomic_store(&c->settled, c->section);
+	reserve_fences(c, c->table.next_fence);
+	forget_batch(c);
+	forget_dropped(c);
+	come_up(c);
+	watch_room(c);
+	histogram_add(&loop->stats.commit_ns, monotonic_ns() - begin_ns, 1);
+}
+
+static bool is_settled(struct committer *c)
+{
+	return atomic_load(&c->settled) >= broker_seen() || atomic_load(&c->is_down);
+}
+
+/* Loops that came meanwhile said so before they found the lock taken. */
+static void wake_others(struct committer *c)
+{
+	for (unsigned i = 0; i < c->server->n_loops; i++)
+		if (atomic_exchange(&c->server->loops[i].is_awaiting_commit, false))
+			loop_order(&c->server->loops[i], ORDER_COMMITTED);
+}
+
+static void unlock(struct committer *c)
+{
+	pthread_mutex_unlock(&c->lock);
+	wake_others(c);
+}
+
+/* To be woken by whoever has the lock now, unless it is free by then. */
+static bool lock_or_wait(struct committer *c, struct loop *loop)
+{
+	if (pthread_mutex_trylock(&c->lock) == 0)
+		return true;
+	atomic_store(&loop->is_awaiting_commit, true);
+	if (pthread_mutex_trylock(&c->lock) != 0)
+		return false;
+	atomic_store(&loop->is_awaiting_commit, false);
+	return true;
+}
+
+bool commit_settle(struct committer *c, struct loop *loop)
+{
+	while (c && !is_settled(c)) {
+		if (!lock_or_wait(c, loop))
+			return false;
+		if (!is_settled(c))
+			commit(c, loop);
+		unlock(c);
+	}
+	return true;
+}
+
+void commit_finish(struct committer *c, struct loop *loop)
+{
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	if (!is_settled(c))
+		commit(c, loop);
+	unlock(c);
+}
+
+uint64_t commit_failures(const struct committer *c)
+{
+	return c ? atomic_load(&c->failures) : 0;
+}
+
+/* ---- trying again ---- */
+
+static int begin_anew(struct committer *c)
+{
+	struct section section;
+	int r = store_begin_anew(c->store);
+
+	if (r < 0)
+		return r;
+	broker_enter(c->server->broker, &section);
+	table_mark_everything(section.table);
+	broker_leave(&section);
+	c->is_empty = false;
+	return 0;
+}
+
+static void try_again(struct committer *c, struct loop *loop)
+{
+	int r = 0;
+
+	if (store_is_lost(atomic_load(&c->error)))
+		c->is_empty = true;
+	if (c->is_empty)
+		r = begin_anew(c);
+	if (r < 0)
+		atomic_store(&c->error, r);
+	else
+		commit(c, loop);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	struct committer *c = timer->data;
+
+	pthread_mutex_lock(&c->lock);
+	if (atomic_load(&c->is_down))
+		try_again(c, &c->server->loops[0]);
+	else if (c->is_full)
+		watch_room(c);
+	if (atomic_load(&c->fence_error))
+		reserve_fences(c, next_fence(c));
+	if (!atomic_load(&c->is_down) && !c->is_full && !atomic_load(&c->fence_error))
+		uv_timer_stop(timer);
+	unlock(c);
+}
+
+void committer_retry(struct committer *c)
+{
+	uv_timer_start(&c->retry, on_retry, RETRY_MS, RETRY_MS);
+}
+
+/* ---- life ---- */
+
+struct committer *committer_new(
+	struct server *server, struct state *state, struct store *store, int open_error)
+{
+	struct committer *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->server = server;
+	c->state = state;
+	c->store = store;
+	c->is_empty = open_error < 0;
+	atomic_store(&c->error, open_error);
+	pthread_mutex_init(&c->lock, NULL);
+	return c;
+}
+
+void committer_begin(struct committer *c, struct loop *first, bool has_none)
+{
+	struct section section;
+
+	uv_timer_init(&first->uv, &c->retry);
+	c->retry.data = c;
+	broker_enter(c->server->broker, &section);
+	table_keep_changes(section.table);
+	if (has_none)
+		table_mark_everything(section.table);
+	table_set_fence_limit(section.table, c->state->fence_mark);
+	broker_leave(&section);
+	pthread_mutex_lock(&c->lock);
+	reserve_fences(c, next_fence(c));
+	if (c->is_empty)
+		go_down(c, atomic_load(&c->error));
+	else
+		commit(c, first);
+	unlock(c);
+}
+
+void committer_free(struct committer *c)
+{
+	if (!c)
+		return;
+	forget_batch(c);
+	forget_dropped(c);
+	free(c->sessions);
+	free(c->pools);
+	store_close(c->store);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+/* ---- what others see ---- */
+
+void committer_status(struct committer *c, struct store_status *ret)
+{
+	struct store_room room;
+	int error;
+
+	*ret = (struct store_status){.state = STORE_NONE};
+	if (!c)
+		return;
+	room = store_room(c->store);
+	error = atomic_load(&c->error);
+	ret->used_bytes = room.used_bytes;
+	ret->size_bytes = room.size_bytes;
+	if (!error)
+		error = atomic_load(&c->fence_error);
+	ret->state = error ? STORE_FAILED : room.is_full ? STORE_FULL : STORE_OK;
+	if (error)
+		snprintf(ret->reason, sizeof(ret->reason), "%s", store_error(error));
+	else if (room.is_full)
+		snprintf(ret->reason, sizeof(ret->reason), "its file is full");
+}
+
+struct store *committer_hold(struct committer *c, struct loop *loop)
+{
+	pthread_mutex_lock(&c->lock);
+	if (!is_settled(c))
+		commit(c, loop);
+	return atomic_load(&c->is_down) ? NULL : c->store;
+}
+
+void committer_let_go(struct committer *c)
+{
+	unlock(c);
+}

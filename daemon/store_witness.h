@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Which transaction was the last one, told from outside of the store's file: LMDB, whose meta pages
+ * say so, would take a damaged number for an older state that is sound in itself, and what was
+ * released since would be back. Private to the store.
+ *
+ * A page of a file of its own, in shared memory: it costs two stores a commit, and stays when the
+ * process is killed. */
+#ifndef USHER_DAEMON_STORE_WITNESS_H
+#define USHER_DAEMON_STORE_WITNESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WITNESS_SUFFIX "-last"
+
+struct witness {
+	struct witness_page *page; /* NULL: none could be had */
+};
+
+/* Open or make the one of the store at PATH. Without one all goes on, with less certainty. */
+void witness_open(struct witness *witness, const char *path);
+void witness_close(struct witness *witness);
+
+/* This transaction has been committed. */
+void witness_tell(struct witness *witness, uint64_t transaction);
+
+/* The file is about to be replaced by one whose transactions begin anew, with 1; witness_tell()
+ * ends that. */
+void witness_expect_new(struct witness *witness);
+
+/* Whether TRANSACTION may have been the last one of the store at PATH: the last one told, or the
+ * one after it, for a process may be killed in between. True if there is no witness. */
+bool witness_confirms(const char *path, uint64_t transaction);
+
+#endif

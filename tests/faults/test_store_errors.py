@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""The store answers with errors: nobody is told of a session that is not stored, everything else goes
+on, and all is well once the store is."""
+import time
+import unittest
+
+from stateful import StateTest, encode, wait_for
+
+FAILS = "store.commit={}@1+"
+RETRIED_S = 1.5  # what was changed meanwhile has been tried to be stored, and not been
+
+
+class Errors(StateTest):
+    ACTION = "eio"
+
+    def setUp(self):
+        super().setUp()
+        self.begin()
+
+    def break_store(self):
+        self.victim.arm(FAILS.format(self.ACTION))
+
+    def heal_store(self):
+        self.victim.arm("")
+
+    def test_creates_are_refused_and_all_else_goes_on(self):
+        kept, other = self.create('{"n":1}'), self.create()
+        self.break_store()
+        self.assertNotCreating()
+        self.assertServesAllElse(kept)
+        self.release(other)
+        time.sleep(RETRIED_S)
+        self.assertEqual(self.listed(), self.expected)
+        self.heal_store()
+        self.wait_until_creating()
+        self.assertKept()
+        self.crash()
+        self.assertKept()
+
+    def test_a_crash_before_the_store_works_again_loses_nothing(self):
+        kept, released = self.create('{"n":1}'), self.create()
+        before = dict(self.expected)
+        self.break_store()
+        self.assertNotCreating()
+        self.release(released)
+        self.crash()  # it may come back: less is granted then, never more
+        self.assertEqual(self.listed(), before)
+        self.assertSound()
+        self.client.call("Release", session_id=kept)
+
+    def test_one_failure_refuses_only_its_own_turn(self):
+        self.create()
+        self.victim.arm(FAILS.format(self.ACTION).replace("+", ""))
+        self.assertRefused("StoreUnavailable", self.create)
+        self.wait_until_creating()
+        self.crash()
+        self.assertKept()
+
+    def test_who_waits_goes_on_waiting(self):
+        holder = self.create(pool="one")
+        waiter = self.victim.client()
+        waiter.wait(pool="one", owner="detached", timeout_ms=10**6)
+        wait_for(lambda: self.client.metrics()["waiting_sessions"] == 1, "the wait")
+        self.break_store()
+        self.assertNotCreating()
+        self.release(holder)
+        self.assertNotCreating()
+        self.assertFalse(waiter.has_reply())
+        self.heal_store()
+        told = waiter.result()
+        waiter.close()
+        self.assertEqual(told["slots"], [0])
+        self.crash()
+        self.assertIn(told["session_id"], self.listed())
+
+    def test_a_refused_request_may_be_repeated(self):
+        self.break_store()
+        self.assertRefused("StoreUnavailable", lambda: self.create(request_id="again"))
+        self.heal_store()
+        self.wait_until_creating()
+        session = self.create(request_id="again")
+        self.assertKept()
+        self.crash()
+        self.assertKept()
+        self.assertEqual(self.create(request_id="again"), session)
+
+    def test_fences_of_refused_sessions_are_not_used_again(self):
+        before = self.expected[self.create()][2]
+        self.break_store()
+        self.assertRefused("StoreUnavailable", self.create)
+        self.heal_store()
+        after = self.expected[self.wait_until_creating()][2]
+        self.assertGreater(after, before)
+
+    def test_what_was_told_of_a_session_that_was_taken_back_has_been_true(self):
+        """The turn that made it may show it to others: it has ended since, as cancelled."""
+        kept = self.create()  # nothing else is to be stored any more
+        self.break_store()
+        self.client.send_raw(encode("Create", {"request_id": "r", "owner": "detached"})
+                             + encode("Get", {"request_id": "r"}) + encode("List", {}))
+        replies = [self.client.receive() for _ in range(3)]
+        self.assertTrue(replies[0]["error"].endswith("StoreUnavailable"), replies)
+        told = replies[1]["parameters"]["session"]["session_id"]
+        self.assertEqual(set(self.listed()), {kept})
+        ended = {row["session_id"]: row["outcome"] for row in self.client.call("History")["sessions"]}
+        self.assertEqual(ended[told], "cancelled")
+        self.assertEqual(self.client.call("GetMetrics")["metrics"]["sessions_rejected_store"], 1)
+        self.heal_store()
+
+    def test_a_watcher_is_told_of_the_end_of_what_was_taken_back(self):
+        watcher = self.victim.client()
+        watcher.send("Monitor", more=True)
+        wait_for(lambda: "ready" in str(watcher.receive()), "the snapshot")
+        self.break_store()
+        self.assertRefused("StoreUnavailable", self.create)
+        self.heal_store()
+        session = self.wait_until_creating()
+        live = set()
+        while session not in live:
+            event = watcher.receive()["parameters"]["event"]
+            self.follow(event, live)
+        self.assertEqual(live, {session})
+        watcher.close()
+
+    @staticmethod
+    def follow(event, live):
+        if event["type"] == "ended":
+            live.discard(event["session"]["session_id"])
+        elif event.get("session"):
+            live.add(event["session"]["session_id"])
+
+    def test_of_many_that_race_with_the_errors_each_is_stored_or_refused(self):
+        clients = [self.victim.client() for _ in range(4)]
+        self.victim.arm(f"store.commit={self.ACTION}@20")
+        for n, client in enumerate(clients):
+            for i in range(100):
+                client.send_raw(encode("Create", {"owner": "detached", "timeout_ms": 10**6,
+                                                  "request_id": f"{n}.{i}"}))
+        granted = set()
+        for client in clients:
+            for _ in range(100):
+                reply = client.receive()
+                if "error" in reply:
+                    self.assertTrue(reply["error"].endswith("StoreUnavailable"), reply)
+                else:
+                    granted.add(reply["parameters"]["session_id"])
+            client.close()
+        self.assertEqual(set(self.listed()), granted)
+        self.crash()
+        self.assertEqual(set(self.listed()), granted)
+        self.assertSound()
+
+
+class NoSpace(Errors):
+    ACTION = "enospc"
+
+
+unittest.main()

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/* What a daemon leaves for the next one, without a daemon: a server is described, and the
+ * description, as it is or with something wrong in it, fills another one. */
+#include "daemon/handoff_records.h"
+
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/owners.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CLIENTS   8
+#define TURNS     20
+#define MUTATIONS 2000
+
+static int clients[CLIENTS], ends[CLIENTS]; /* ours, and what the servers have copies of */
+static struct config *config;
+static struct server server;
+
+/* ---- a server whose loops only run when told ---- */
+
+static void on_nothing(void *context)
+{
+	(void)context;
+}
+
+static void on_drain(void *context)
+{
+	(void)context;
+	loop_order(&server.loops[0], ORDER_DRAIN);
+}
+
+static void on_ended(void *context, const struct session *session)
+{
+	(void)context;
+	(void)session;
+}
+
+static void on_idle(void *context, struct process *process)
+{
+	(void)context;
+	owners_free(process);
+}
+
+static void on_ring(void *context, uint64_t loops)
+{
+	(void)context;
+	if (loops & 1)
+		loop_order(&server.loops[0], ORDER_TAKE);
+}
+
+static void make_server(const uint64_t seed[2])
+{
+	static const struct broker_hooks hooks = {
+		.deadline_moved = on_nothing,
+		.drain_changed = on_drain,
+		.ended = on_ended,
+		.process_idle = on_idle,
+		.ring = on_ring,
+		.pump = on_nothing,
+	};
+	const struct broker_options options = {
+		.history_limit = 10, .seed = {seed[0], seed[1]}, .first_fence = 1000};
+
+	server = (struct server){.n_loops = 1,
+		.config = config_ref(config),
+		.max_files = 1000,
+		.max_connections = 1000};
+	pthread_mutex_init(&server.config_lock, NULL);
+	server.peers = peers_new();
+	server.metrics_base = metrics_base_new();
+	server.broker = broker_new(&options, &hooks, &server);
+	server.loops = calloc(1, sizeof(*server.loops));
+	ck_assert_int_eq(loop_init(&server.loops[0], &server, 0), 0);
+	ck_assert_int_eq(server_apply_pools(&server, config), 0);
+}
+
+static void unmake_server(void)
+{
+	loop_clear(&server.loops[0]);
+	loop_deinit(&server.loops[0]);
+	broker_free(server.broker);
+	free(server.loops);
+	peers_free(server.peers);
+	metrics_base_free(server.metrics_base);
+	config_unref(server.config);
+	pthread_mutex_destroy(&server.config_lock);
+}
+
+static void turn(void)
+{
+	for (int i = 0; i < TURNS; i++)
+		uv_run(&server.loops[0].uv, UV_RUN_NOWAIT);
+}
+
+/* ---- one with something of everything ---- */
+
+static void connect_clients(void)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		int pair[2];
+		struct peer peer;
+
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+		clients[i] = pair[0];
+		ends[i] = pair[1];
+		ck_assert_int_eq(peer_from_socket(pair[1], config, &peer), 0);
+		ck_assert(peers_force(server.peers, peer.uid));
+		ck_assert_ptr_nonnull(conn_new(&server.loops[0], dup(pair[1]), &peer, ADMITTED));
+	}
+}
+
+static void say(int client, const char *method, const char *parameters, bool more)
+{
+	char text[12000];
+	int n = snprintf(text, sizeof(text),
+		"{\"method\":\"io.usher.Broker.%s\",\"parameters\":{%s}%s}", method, parameters,
+		more ? ",\"more\":true" : "");
+
+	ck_assert_int_eq(write(clients[client], text, (size_t)n + 1), n + 1);
+	turn();
+}
+
+static void hear_nothing_more(int client)
+{
+	char text[65536];
+
+	while (read(clients[client], text, sizeof(text)) > 0)
+		;
+}
+
+static void fill_server(void)
+{
+	char metadata[10100];
+
+	memset(metadata, 'x', sizeof(metadata));
+	memcpy(metadata, "\"metadata\":{\"a\":\"", 17);
+	memcpy(metadata + sizeof(metadata) - 3, "\"}", 3);
+	say(0, "SetPool", "\"pool\":\"p\",\"limit\":2,\"on_timeout\":\"hold\"", false);
+	say(0, "SetPool", "\"pool\":\"paused\",\"limit\":9", false);
+	say(0, "Pause", "\"pool\":\"paused\",\"reason\":\"why\",\"for_ms\":1000000", false);
+	for (int i = 0; i < 100; i++)
+		say(1, "Create", metadata, false);
+	hear_nothing_more(1);
+	say(0, "Create", "\"pool\":\"p\",\"request_id\":\"r\",\"timeout_ms\":5000000", false);
+	say(0, "Create", "\"pool\":\"p\",\"owner\":\"process\",\"label\":\"l\"", false);
+	say(0, "Create", "\"owner\":\"detached\",\"units\":3", false);
+	say(2, "Create", "\"pool\":\"p\",\"wait_ms\":-1,\"priority\":3", true);
+	say(3, "Create", "\"pool\":\"p\",\"wait_ms\":900000,\"owner\":\"process\"", false);
+	say(4, "Monitor", "", true);
+	say(5, "List", "\"where\":{}", true);
+	say(6, "Create", "\"request_id\":\"gone\"", false);
+	say(6, "Cancel", "\"request_id\":\"none\"", false);
+	say(7, "Drain", "\"timeout_ms\":9000000", false);
+	ck_assert_int_eq(write(clients[6], "{\"method\":", 10), 10);
+	turn();
+}
+
+/* ---- describing and taking ---- */
+
+static struct pack_writer description;
+static size_t n_fds;
+
+static void describe(struct pack_writer *ret)
+{
+	struct packer packer;
+
+	ck_assert_int_eq(packer_init(&packer, &server), 0);
+	packer_write_broker(&packer, false);
+	packer_write_table(&packer);
+	packer_write_pools(&packer);
+	packer_write_conns(&packer);
+	packer_write_sessions(&packer);
+	packer_write_ended(&packer);
+	pack_end(&packer.out, pack_begin(&packer.out, HANDOFF_END));
+	ck_assert(!pack_writer_failed(&packer.out));
+	*ret = packer.out;
+	n_fds = packer.n_fds;
+	pack_writer_init(&packer.out);
+	packer_deinit(&packer);
+}
+
+/* In a parcel, with copies of what the clients are connected to. */
+static int take(const unsigned char *bytes, size_t size)
+{
+	static struct listeners listeners;
+	struct handover handover = {.is_there = true, .listeners = &listeners};
+	int r;
+
+	handover.parcel = (struct handoff_parcel){
+		.fds = calloc(CLIENTS, sizeof(int)),
+		.n_fds = CLIENTS,
+		.description = malloc(size + 1),
+		.description_size = size,
+		.memfd = -1,
+	};
+	for (int i = 0; i < CLIENTS; i++)
+		handover.parcel.fds[i] = dup(ends[i]);
+	memcpy(handover.parcel.description, bytes, size);
+	r = handoff_unpack(&handover, &server);
+	if (r == 0)
+		handoff_accept(&handover, &server);
+	return r;
+}
+
+static void setup(void)
+{
+	char message[256];
+	const uint64_t seed[2] = {1, 2};
+
+	unsetenv("NOTIFY_SOCKET");
+	log_set_level(LOG_CRIT);
+	ck_assert_int_eq(
+		config_load("/nonexistent/usherd.conf", false, &config, message, sizeof(message)),
+		0);
+	make_server(seed);
+	connect_clients();
+	fill_server();
+	describe(&description);
+	ck_assert_uint_eq(n_fds, CLIENTS);
+	unmake_server();
+	make_server(seed);
+}
+
+static void teardown(void)
+{
+	unmake_server();
+	pack_writer_deinit(&description);
+	config_unref(config);
+	for (int i = 0; i < CLIENTS; i++) {
+		close(clients[i]);
+		close(ends[i]);
+	}
+}
+
+/* ---- the same again ---- */
+
+/* All records but the table's, which has the number of the lock section. */
+static void without_table(const struct pack_writer *from, struct pack_writer *ret)
+{
+	struct pack_reader all = pack_reader_of(from->data, from->length);
+	struct pack_field field;
+
+	pack_writer_init(ret);
+	while (pack_next(&all, &field) > 0)
+		if (field.tag != HANDOFF_TABLE)
+			pack_bytes(ret, field.tag, field.bytes, field.length);
+}
+
+static void expect_same_description(void)
+{
+	struct pack_writer again, one, other;
+
+	describe(&again);
+	without_table(&description, &one);
+	without_table(&again, &other);
+	ck_assert_uint_eq(one.length, other.length);
+	ck_assert_mem_eq(one.data, other.data, one.length);
+	pack_writer_deinit(&again);
+	pack_writer_deinit(&one);
+	pack_writer_deinit(&other);
+}
+
+START_TEST(what_was_taken_is_described_as_it_was)
+{
+	ck_assert_int_eq(take(description.data, description.length), 0);
+	ck_assert_ptr_null(table_check(broker_stopped_table(server.broker)));
+	expect_same_description();
+}
+END_TEST
+
+START_TEST(calls_in_work_go_on)
+{
+	char text[65536];
+
+	hear_nothing_more(2);
+	ck_assert_int_eq(take(description.data, description.length), 0);
+	turn();
+	say(7, "GetMetrics", "", false); /* waits behind the Drain */
+	say(0, "Resume", "", false);
+	ck_assert_int_gt(read(clients[7], text, sizeof(text) - 1), 0);
+	ck_assert_ptr_nonnull(strstr(text, "shutdown_duration"));
+	ck_assert_ptr_null(table_check(broker_stopped_table(server.broker)));
+}
+END_TEST
+
+/* What a newer daemon adds: in every record a field, and records of its own. */
+static void add_unknown(struct pack_writer *ret)
+{
+	struct pack_reader all = pack_reader_of(description.data, description.length);
+	struct pack_field field;
+	size_t begun;
+
+	pack_writer_init(ret);
+	while (pack_next(&all, &field) > 0) {
+		begun = pack_begin(ret, field.tag);
+		pack_bytes(ret, 60000, "new", 3);
+		pack_raw(ret, field.bytes, field.length);
+		pack_number(ret, 60001, UINT64_MAX);
+		pack_end(ret, begun);
+		pack_bytes(ret, 60002, "newer", 5);
+	}
+}
+
+START_TEST(what_a_newer_daemon_adds_is_left_out)
+{
+	struct pack_writer newer;
+
+	add_unknown(&newer);
+	ck_assert_int_eq(take(newer.data, newer.length), 0);
+	ck_assert_ptr_null(table_check(broker_stopped_table(server.broker)));
+	expect_same_description();
+	pack_writer_deinit(&newer);
+}
+END_TEST
+
+/* Of a Drain, which is told in the last connection's record, a call that nobody knows yet. */
+START_TEST(a_call_that_is_not_known_yet_ends_its_connection)
+{
+	struct pack_writer newer;
+	struct pack_reader record;
+	struct pack_field field;
+	char text[16];
+	size_t begun;
+
+	pack_writer_init(&newer);
+	for (struct pack_reader all = pack_reader_of(description.data, description.length);
+		pack_next(&all, &field) > 0;) {
+		begun = pack_begin(&newer, field.tag);
+		record = pack_inner(&field);
+		for (struct pack_field inner; pack_next(&record, &inner) > 0;)
+			pack_bytes(&newer,
+				field.tag == HANDOFF_CONN && inner.tag == HANDOFF_PENDING_DRAIN
+					? HANDOFF_PENDING_LAST
+					: inner.tag,
+				inner.bytes, inner.length);
+		pack_end(&newer, begun);
+	}
+	ck_assert_int_eq(take(newer.data, newer.length), 0);
+	turn();
+	close(ends[7]);
+	ends[7] = -1;
+	ck_assert_int_eq(read(clients[7], text, sizeof(text)), 0);
+	hear_nothing_more(6);
+	ck_assert_int_eq(read(clients[6], text, sizeof(text)), -1); /* and no end */
+	pack_writer_deinit(&newer);
+}
+END_TEST
+
+/* ---- something wrong with it ---- */
+
+static void expect_refused(const unsigned char *bytes, size_t size)
+{
+	const uint64_t seed[2] = {1, 2};
+
+	ck_assert_int_lt(take(bytes, size), 0);
+	unmake_server();
+	make_server(seed);
+}
+
+START_TEST(one_that_ends_before_its_end_is_refused)
+{
+	struct pack_reader all = pack_reader_of(description.data, description.length);
+	struct pack_field field;
+
+	while (pack_next(&all, &field) > 0 && field.tag != HANDOFF_END) {
+		size_t length = (size_t)(field.bytes - description.data) + field.length;
+
+		if (field.tag != HANDOFF_SESSION || length % 7 == 0) /* there are many of those */
+			expect_refused(description.data, length);
+		expect_refused(description.data, length - 1 - (length % field.length == 0));
+	}
+}
+END_TEST
+
+START_TEST(records_that_refer_to_what_is_not_there_are_refused)
+{
+	for (uint16_t left_out = HANDOFF_IDENTITY; left_out <= HANDOFF_CONN; left_out++) {
+		struct pack_reader all = pack_reader_of(description.data, description.length);
+		struct pack_writer w;
+		struct pack_field field;
+
+		if (left_out == HANDOFF_BROKER || left_out == HANDOFF_LISTENER)
+			continue;
+		pack_writer_init(&w);
+		while (pack_next(&all, &field) > 0)
+			if (field.tag != left_out)
+				pack_bytes(&w, field.tag, field.bytes, field.length);
+		expect_refused(w.data, w.length);
+		pack_writer_deinit(&w);
+	}
+}
+END_TEST
+
+static void flip(unsigned char *bytes, size_t size)
+{
+	for (int n = 1 + rand() % 4; n > 0; n--) {
+		size_t at = (size_t)rand() % size;
+
+		bytes[at] = rand() % 2 ? (unsigned char)rand() : bytes[at] ^ (1 << rand() % 8);
+	}
+}
+
+/* Records left out, twice, or with another tag. */
+static void shuffle(struct pack_writer *w)
+{
+	struct pack_reader all = pack_reader_of(description.data, description.length);
+	struct pack_field field;
+
+	while (pack_next(&all, &field) > 0) {
+		int what = rand() % 200;
+
+		if (what == 0)
+			continue;
+		pack_bytes(w, (uint16_t)(what == 1 ? rand() % 12 : field.tag), field.bytes,
+			field.length);
+		if (what == 2)
+			pack_bytes(w, field.tag, field.bytes, field.length);
+	}
+}
+
+/* Taken or refused: nothing falls over, then or later. */
+START_TEST(nothing_that_is_wrong_in_it_does_any_harm)
+{
+	const uint64_t seed[2] = {1, 2};
+	unsigned n_taken = 0;
+
+	srand((unsigned)_i);
+	for (int i = 0; i < MUTATIONS / 4; i++) {
+		struct pack_writer w;
+
+		pack_writer_init(&w);
+		if (i % 4 == 0)
+			shuffle(&w);
+		else
+			pack_raw(&w, description.data, description.length);
+		if (i % 4 != 0 || i % 8 == 0)
+			flip(w.data, w.length);
+		if (take(w.data, w.length) == 0) {
+			n_taken++;
+			turn();
+		}
+		pack_writer_deinit(&w);
+		unmake_server();
+		make_server(seed);
+	}
+	ck_assert_uint_gt(n_taken, 0);
+	ck_assert_uint_lt(n_taken, MUTATIONS / 4);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("handoff");
+	TCase *tcase = tcase_create("handoff");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 240);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, what_was_taken_is_described_as_it_was);
+	tcase_add_test(tcase, calls_in_work_go_on);
+	tcase_add_test(tcase, what_a_newer_daemon_adds_is_left_out);
+	tcase_add_test(tcase, a_call_that_is_not_known_yet_ends_its_connection);
+	tcase_add_test(tcase, one_that_ends_before_its_end_is_refused);
+	tcase_add_test(tcase, records_that_refer_to_what_is_not_there_are_refused);
+	tcase_add_loop_test(tcase, nothing_that_is_wrong_in_it_does_any_harm, 1, 5);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* What was stored and cannot be: it is left out, and leaves the table as it is. */
+#include "tests/unit/stored_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- contradictions ---- */
+
+/* As recovery makes it; of the default pool. */
+static struct session *forge(uint64_t id, const char *request_id, uint32_t slot)
+{
+	struct session_params params = {.id = id,
+		.request_id = request_id,
+		.request_id_length = strlen(request_id),
+		.units = 1};
+	struct session *session = session_new(&params);
+
+	session->sequence = 5;
+	session->fence = FENCE;
+	session->created_us = now.now_us;
+	session->uid = session->creator_uid = 1000;
+	session->owner_kind = OWNER_DETACHED;
+	session->timeout_ms = 1000;
+	session->slots[0] = slot;
+	return session;
+}
+
+/* One session is there: id 1, request id "r", slot 0; numbers up to 10 have been given. */
+static void restore_one(void)
+{
+	struct saved_table saved = {.next_sequence = 10,
+		.next_fence = FENCE + 10,
+		.active = 1,
+		.totals = {.created = 1}};
+
+	TAKE(.request_id = "r", .kind = OWNER_DETACHED);
+	commit();
+	fixture_crash();
+	table_restore_globals(table, &saved, &change);
+	table_change_deinit(&change);
+	store.table.size = 0;
+	free(store.table.bytes);
+	store.table.bytes = NULL;
+	fill();
+	ck_assert_uint_eq(metrics().active, 1);
+}
+
+static int try_session(struct session *session)
+{
+	struct pool *pool = table_find_pool(table, "default", 7);
+	bool is_new;
+	int r = table_restore_session(table, session, pool, NULL, now, &is_new, &change);
+
+	if (r < 0)
+		session_unref(session);
+	return r;
+}
+
+/* It is refused, and nothing has changed. */
+static void expect_contradiction(struct session *session)
+{
+	ck_assert_int_eq(try_session(session), -EINVAL);
+	operate(0);
+	ck_assert_uint_eq(metrics().active, 1);
+	ck_assert_uint_eq(metrics().used_units, 1);
+	ck_assert_uint_eq(pool_view("default")->used_units, 1);
+}
+
+START_TEST(a_second_session_of_an_id_is_a_contradiction)
+{
+	restore_one();
+	expect_contradiction(forge(1, "other", 1));
+}
+END_TEST
+
+START_TEST(a_second_session_of_a_users_request_id_is_a_contradiction)
+{
+	struct session *session;
+
+	restore_one();
+	expect_contradiction(forge(2, "r", 1));
+	session = forge(2, "r", 1);
+	session->creator_uid = 1001;
+	ck_assert_int_eq(try_session(session), 0);
+}
+END_TEST
+
+START_TEST(a_slot_that_is_taken_is_a_contradiction)
+{
+	restore_one();
+	expect_contradiction(forge(2, "other", 0));
+}
+END_TEST
+
+START_TEST(a_slot_beyond_the_pools_is_a_contradiction)
+{
+	restore_one();
+	expect_contradiction(forge(2, "other", 200));
+	expect_contradiction(forge(2, "other", UINT32_MAX));
+	ck_assert_int_eq(try_session(forge(2, "other", 199)), 0);
+}
+END_TEST
+
+START_TEST(slots_that_do_not_ascend_are_a_contradiction)
+{
+	const uint32_t wrong[][2] = {{3, 3}, {4, 3}, {3, 0}};
+
+	restore_one();
+	for (int i = 0; i < 3; i++) {
+		struct session_params params = {
+			.id = 2, .request_id = "two", .request_id_length = 3, .units = 2};
+		struct session *session = session_new(&params);
+
+		session->sequence = 5;
+		session->fence = FENCE;
+		memcpy(session->slots, wrong[i], sizeof(wrong[i]));
+		expect_contradiction(session);
+	}
+}
+END_TEST
+
+START_TEST(a_sequence_from_the_future_is_a_contradiction)
+{
+	struct session *session;
+
+	restore_one();
+	session = forge(2, "other", 1);
+	session->sequence = 10;
+	expect_contradiction(session);
+}
+END_TEST
+
+START_TEST(a_fence_from_the_future_is_a_contradiction)
+{
+	struct session *session;
+
+	restore_one();
+	session = forge(2, "other", 1);
+	session->fence = FENCE + 10;
+	expect_contradiction(session);
+}
+END_TEST
+
+START_TEST(a_session_of_a_pool_that_is_not_there_is_left_out)
+{
+	set_limit("p", 1);
+	TAKE(.pool = "p");
+	commit();
+	free(store.pools.items[--store.pools.count].bytes); /* the last one by name */
+	fixture_crash();
+	fill();
+	ck_assert_uint_eq(n_contradictions, 1);
+	ck_assert_uint_eq(metrics().totals.ended[OUTCOME_ABANDONED], 1);
+}
+END_TEST
+
+START_TEST(without_memory_the_session_stays_the_callers)
+{
+	struct saved_table saved = {.next_sequence = 100, .next_fence = FENCE + 100};
+	struct pool *pool = table_find_pool(table, "default", 7);
+	struct session *session = NULL;
+	uint64_t restored = 0;
+	bool is_new;
+	int r = 0;
+
+	saved.totals.created = 80;
+	table_restore_globals(table, &saved, &change);
+	while (r == 0 && restored < 80) { /* the heap has room for fewer */
+		char name[16];
+
+		snprintf(name, sizeof(name), "r%d", (int)restored);
+		session = forge(100 + restored, name, (uint32_t)restored);
+		session->sequence = restored + 1;
+		session->fence = FENCE + restored;
+		r = table_restore_session(table, session, pool, NULL, now, &is_new, &change);
+		restored += r == 0;
+	}
+	ck_assert_int_eq(r, -ENOBUFS);
+	give_wanted();
+	ck_assert_int_eq(
+		table_restore_session(table, session, pool, NULL, now, &is_new, &change), 0);
+	table_end_restoring(table, INT64_MAX, now, &change);
+	operate(0);
+	ck_assert_uint_eq(metrics().active, restored + 1);
+}
+END_TEST
+
+static void add(TCase *tcase)
+{
+	tcase_add_checked_fixture(tcase, stored_setup, stored_teardown);
+	tcase_add_test(tcase, a_second_session_of_an_id_is_a_contradiction);
+	tcase_add_test(tcase, a_second_session_of_a_users_request_id_is_a_contradiction);
+	tcase_add_test(tcase, a_slot_that_is_taken_is_a_contradiction);
+	tcase_add_test(tcase, a_slot_beyond_the_pools_is_a_contradiction);
+	tcase_add_test(tcase, slots_that_do_not_ascend_are_a_contradiction);
+	tcase_add_test(tcase, a_sequence_from_the_future_is_a_contradiction);
+	tcase_add_test(tcase, a_fence_from_the_future_is_a_contradiction);
+	tcase_add_test(tcase, a_session_of_a_pool_that_is_not_there_is_left_out);
+	tcase_add_test(tcase, without_memory_the_session_stays_the_callers);
+}
+
+int main(void)
+{
+	return run_tests("table_contradictions", add);
+}
