@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/commit.h"
 
-#include "daemon/failpoint.h"
+#include "daemon/batch.h"
 #include "daemon/log.h"
 
 #include <errno.h>
@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SESSIONS_A_LOCK 256
-#define POOLS_A_LOCK    32
-#define RETRY_MS        500
+#define RETRY_MS 500
 
 struct committer {
 	struct server *server;
@@ -19,14 +17,7 @@ struct committer {
 	pthread_mutex_t lock; /* the store, and all but the atomics */
 	struct store *store;
 
-	/* What is being committed: all that was marked up to SECTION. */
-	struct saved_session *sessions;
-	size_t n_sessions, sessions_capacity;
-	struct saved_pool *pools;
-	size_t n_pools, pools_capacity;
-	struct pool *dropped; /* chain by next_freed */
-	struct saved_table table;
-	uint64_t section;
+	struct batch batch;
 
 	bool is_full;  /* the table knows */
 	bool is_empty; /* the store was begun anew: everything has to go into it */
@@ -39,156 +30,7 @@ struct committer {
 	_Atomic int fence_error; /* why no more fences could be reserved */
 };
 
-/* ---- the batch ---- */
-
-static int reserve(void **items, size_t *capacity, size_t needed, size_t size)
-{
-	size_t larger = *capacity ? *capacity : 64;
-	void *fresh;
-
-	if (needed <= *capacity)
-		return 0;
-	while (larger < needed)
-		larger *= 2;
-	fresh = realloc(*items, larger * size);
-	if (!fresh)
-		return -ENOMEM;
-	*items = fresh;
-	*capacity = larger;
-	return 0;
-}
-
-static int reserve_portion(struct committer *c)
-{
-	int r = reserve((void **)&c->sessions, &c->sessions_capacity,
-		c->n_sessions + SESSIONS_A_LOCK, sizeof(*c->sessions));
-
-	if (r < 0)
-		return r;
-	return reserve((void **)&c->pools, &c->pools_capacity, c->n_pools + POOLS_A_LOCK,
-		sizeof(*c->pools));
-}
-
-#define HAS_LEFT 0 /* slots of a saved pool that is not to be stored */
-
-/* It was taken in an earlier portion, and has left since. What it holds is freed with the batch. */
-static void note_has_left(struct committer *c, const struct text *name)
-{
-	for (size_t i = 0; i < c->n_pools; i++) {
-		struct saved_pool *saved = &c->pools[i];
-
-		if (saved->name->length == name->length &&
-			!memcmp(saved->name->bytes, name->bytes, name->length))
-			saved->slots = HAS_LEFT;
-	}
-}
-
-/* What is taken later under the same name is another pool, made since. */
-static void take_dropped(struct committer *c, struct table *table)
-{
-	struct pool *pool = table_take_dropped_pools(table);
-
-	while (pool) {
-		struct pool *next = pool->next_freed;
-
-		note_has_left(c, pool->name);
-		pool->next_freed = c->dropped;
-		c->dropped = pool;
-		pool = next;
-	}
-}
-
-/* True when nothing is left. What leaving the section itself changes belongs to the next batch. */
-static bool take_portion(struct committer *c)
-{
-	struct section section;
-	size_t n, n_pools;
-
-	broker_enter(c->server->broker, &section);
-	n = table_take_dirty_sessions(section.table, c->sessions + c->n_sessions, SESSIONS_A_LOCK);
-	take_dropped(c, section.table);
-	n_pools = table_take_dirty_pools(section.table, c->pools + c->n_pools, POOLS_A_LOCK);
-	c->n_sessions += n;
-	c->n_pools += n_pools;
-	if (n < SESSIONS_A_LOCK && n_pools < POOLS_A_LOCK) {
-		table_save_globals(section.table, &c->table);
-		c->section = table_section(section.table) - 1;
-	}
-	broker_leave(&section);
-	return n < SESSIONS_A_LOCK && n_pools < POOLS_A_LOCK;
-}
-
-static int take(struct committer *c)
-{
-	int r;
-
-	do
-		r = reserve_portion(c);
-	while (r == 0 && !take_portion(c));
-	return r;
-}
-
-static void forget_batch(struct committer *c)
-{
-	for (size_t i = 0; i < c->n_sessions; i++)
-		saved_session_deinit(&c->sessions[i]);
-	for (size_t i = 0; i < c->n_pools; i++)
-		saved_pool_deinit(&c->pools[i]);
-	saved_table_deinit(&c->table);
-	c->n_sessions = c->n_pools = 0;
-}
-
-static void forget_dropped(struct committer *c)
-{
-	while (c->dropped) {
-		struct pool *pool = c->dropped;
-
-		c->dropped = pool->next_freed;
-		pool_free(pool);
-	}
-}
-
-/* ---- into the store ---- */
-
-static int put_session(struct committer *c, const struct saved_session *saved)
-{
-	return saved->is_gone ? store_delete_session(c->store, saved->session)
-			      : store_put_session(c->store, saved);
-}
-
-static int put_all(struct committer *c)
-{
-	int r = failpoint_error("store.commit");
-
-	for (struct pool *pool = c->dropped; r == 0 && pool; pool = pool->next_freed)
-		r = store_delete_pool(c->store, pool->name->bytes, pool->name->length);
-	for (size_t i = 0; r == 0 && i < c->n_sessions; i++)
-		r = put_session(c, &c->sessions[i]);
-	for (size_t i = 0; r == 0 && i < c->n_pools; i++)
-		if (c->pools[i].slots != HAS_LEFT)
-			r = store_put_pool(c->store, &c->pools[i]);
-	if (r == 0)
-		r = store_put_table(c->store, &c->table, broker_stalled_us(c->server->broker));
-	return r;
-}
-
-static int try_once(struct committer *c)
-{
-	int r = store_begin(c->store);
-
-	if (r < 0)
-		return r;
-	r = put_all(c);
-	if (r < 0) {
-		store_abort(c->store);
-		return r;
-	}
-	FAILPOINT("store.before-commit");
-	r = store_commit(c->store);
-	if (r == 0)
-		FAILPOINT("store.after-commit");
-	return r;
-}
+/* ---- fences ---- */
 
 static uint64_t next_fence(struct committer *c)
 {
@@ -227,16 +69,6 @@ static void reserve_fences(struct committer *c, uint64_t next)
 		loop_order(&c->server->loops[0], ORDER_RETRY_STORE);
 }
 
-static int store_batch(struct committer *c)
-{
-	int r;
-
-	do
-		r = try_once(c);
-	while (r == -ENOSPC && store_is_out_of_room(c->store) && store_grow(c->store));
-	return r;
-}
-
 /* ---- failure ---- */
 
 static void set_storing(struct committer *c, bool is_possible)
@@ -246,44 +78,6 @@ static void set_storing(struct committer *c, bool is_possible)
 	broker_enter(c->server->broker, &section);
 	table_set_storing(section.table, is_possible);
 	broker_leave(&section);
-}
-
-/* What was never stored is taken back; all else is to be stored still, if not by a store that is
- * begun anew. */
-static void put_back_session(
-	struct committer *c, struct section *section, struct saved_session *saved)
-{
-	struct session *session = saved->session;
-	bool is_stored = session->stored_sum != 0;
-
-	if (!is_stored && !saved->is_gone && !atomic_load(&c->is_down))
-		table_undo_session(section->table, session, section->now, &section->change);
-	else if ((is_stored || !saved->is_gone) && !c->is_empty)
-		table_mark_session(section->table, session);
-}
-
-static void put_back_sessions(struct committer *c)
-{
-	struct section section;
-
-	for (size_t i = 0; i < c->n_sessions;) {
-		broker_enter(c->server->broker, &section);
-		for (size_t end = i + SESSIONS_A_LOCK; i < end && i < c->n_sessions; i++)
-			put_back_session(c, &section, &c->sessions[i]);
-		broker_leave(&section);
-	}
-}
-
-static void put_back(struct committer *c)
-{
-	struct section section;
-
-	put_back_sessions(c);
-	broker_enter(c->server->broker, &section);
-	for (size_t i = 0; i < c->n_pools; i++)
-		table_mark_pool(section.table, c->pools[i].name->bytes, c->pools[i].name->length);
-	broker_leave(&section);
-	forget_batch(c);
 }
 
 static void say_down(struct committer *c, int error)
@@ -307,14 +101,15 @@ static void say_up(struct committer *c)
  * everything that was said is true without the store, or is put right before it leaves. */
 static void go_down(struct committer *c, int error)
 {
+	struct broker *broker = c->server->broker;
 	bool is_news = !atomic_load(&c->is_down);
 
 	set_storing(c, false);
-	while (take(c) < 0) { /* no memory to remember what is to be stored: all of it, then */
-		c->is_empty = true;
-		put_back(c);
+	while (batch_take(&c->batch, broker) < 0) {
+		c->is_empty = true; /* no memory for what is to be stored: all of it, then */
+		batch_put_back(&c->batch, broker, is_news, false);
 	}
-	put_back(c);
+	batch_put_back(&c->batch, broker, is_news, !c->is_empty);
 	atomic_store(&c->error, error);
 	atomic_fetch_add(&c->failures, 1);
 	atomic_store(&c->is_down, true);
@@ -367,18 +162,18 @@ static void come_up(struct committer *c)
 static void commit(struct committer *c, struct loop *loop)
 {
 	int64_t begin_ns = monotonic_ns();
-	int r = take(c);
+	struct broker *broker = c->server->broker;
+	int r = batch_take(&c->batch, broker);
 
 	if (r == 0)
-		r = store_batch(c);
+		r = batch_store(&c->batch, c->store, broker);
 	if (r < 0) {
 		go_down(c, r);
 		return;
 	}
-	atomic_store(&c->settled, c->section);
-	reserve_fences(c, c->table.next_fence);
-	forget_batch(c);
-	forget_dropped(c);
+	atomic_store(&c->settled, c->batch.section);
+	reserve_fences(c, c->batch.table.next_fence);
+	batch_forget(&c->batch);
 	come_up(c);
 	watch_room(c);
 	histogram_add(&loop->stats.commit_ns, monotonic_ns() - begin_ns, 1);
@@ -536,10 +331,7 @@ void committer_free(struct committer *c)
 {
 	if (!c)
 		return;
-	forget_batch(c);
-	forget_dropped(c);
-	free(c->sessions);
-	free(c->pools);
+	batch_deinit(&c->batch);
 	store_close(c->store);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
