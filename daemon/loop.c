@@ -89,7 +89,7 @@ static struct adoption *take_adoption(struct loop *loop)
 
 static void break_promises(struct loop *loop)
 {
-	list_for_each(link, &loop->dirty)
+	list_for_each_safe(link, &loop->dirty) /* one that there is no memory for is closed */
 		conn_break_promises(container_of(link, struct conn, dirty_link));
 }
 

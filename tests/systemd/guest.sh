@@ -324,6 +324,35 @@ test_killed_broker_is_there_again_with_its_sessions() {
   let_go
 }
 
+# libusher finds its way back by itself: to what is held, and to the wait for it.
+test_run_holds_and_waits_over_a_kill() {
+  local pid
+
+  printf '[pool one]\nlimit = 1\n' >/etc/usher/usherd.conf.d/one.conf
+  ok systemctl reload usherd.service
+  rm -f /tmp/go /tmp/got
+  usherctl run -p one -- sh -c 'until [ -e /tmp/go ]; do sleep 0.1; done; echo first >>/tmp/got' 2>/dev/null &
+  until_so is_counted 1 0
+  # shellcheck disable=SC2016 # the command expands it
+  usherctl run -p one -- sh -c 'echo "second $USHER_SLOT" >>/tmp/got' 2>/dev/null &
+  until_so is_counted 1 1
+  pid=$(property MainPID)
+  kill -9 "$pid"
+  until_so is_other_pid "$pid"
+  until_so is_counted 1 1
+  [ ! -e /tmp/got ] || fail 'one of them has ended, or was let in beside the other'
+  touch /tmp/go
+  until_so grep -q second /tmp/got
+  is "first second 0" "$(tr '\n' ' ' </tmp/got | sed 's/ $//')"
+  rm /etc/usher/usherd.conf.d/one.conf
+  ok systemctl reload usherd.service
+}
+
+# is_counted ACTIVE WAITING: in the pool one.
+is_counted() {
+  usherctl pools one --json | tr -d ' \n' | grep -q "\"active_sessions\":$1,\"waiting_sessions\":$2"
+}
+
 test_hung_broker_is_replaced_by_the_watchdog_and_keeps_sessions() {
   local pid begin
 
