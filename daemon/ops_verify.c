@@ -36,15 +36,6 @@ static void compare(
 
 /* ---- the table ---- */
 
-static uint64_t sum_ended(const struct counters *counters)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		sum += counters->ended[i];
-	return sum;
-}
-
 /* What it counts, and the same counted anew to the same instant. */
 static void audit_table(struct broker *broker, struct table_metrics *ret, struct audit *ret_audit)
 {
@@ -75,7 +66,7 @@ static void verify_table(struct broker *broker, struct findings *findings)
 	compare(findings, "sessions that cannot be found by their ids", 0, audit.unindexed);
 	compare(findings, "slots held but marked free", 0, audit.bad_slots);
 	compare(findings, "sessions created against active and ended", metrics.totals.created,
-		metrics.active + sum_ended(&metrics.totals));
+		metrics.active + counters_ended(&metrics.totals));
 }
 
 /* ---- the store ---- */

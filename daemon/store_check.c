@@ -116,18 +116,15 @@ static int check_totals(const struct store_file *file, const struct sums *sums)
 {
 	struct saved_table table;
 	struct record_totals totals;
-	uint64_t ended = 0;
 	int r = store_scan_table(file, &table, &totals);
 
 	if (r == MDB_NOTFOUND) /* nothing has been committed yet */
 		return sums->sessions || sums->pool_sums || !is_fresh(file) ? EBADMSG : 0;
 	if (r)
 		return r;
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		ended += table.totals.ended[i];
 	if (table.active != sums->sessions || totals.session_sums != sums->session_sums ||
 		totals.pool_sums != sums->pool_sums || !is_last(file, totals.transaction) ||
-		table.totals.created != sums->sessions + ended)
+		table.totals.created != sums->sessions + counters_ended(&table.totals))
 		r = EBADMSG;
 	saved_table_deinit(&table);
 	return r;

@@ -110,13 +110,6 @@ void table_carry_live(struct table *table, struct session *session,
 
 /* ---- in: those who wait ---- */
 
-static bool is_known(const struct table *table, const struct session *session)
-{
-	return table_find_session(table, session->id) ||
-	       table_find_by_request(table, session->creator_uid, session->request_id,
-		       strlen(session->request_id));
-}
-
 /* The order of arrival is that of the times and of the sequence numbers. */
 static bool comes_too_late(
 	const struct table *table, const struct pool *pool, const struct waiter *waiter)
@@ -149,7 +142,7 @@ int table_carry_waiting(struct table *table, struct session *session, struct poo
 {
 	table_clamp(table, now);
 	*ret_is_process_new = false;
-	if (is_known(table, session) || session->sequence >= table->next_sequence ||
+	if (table_knows(table, session) || session->sequence >= table->next_sequence ||
 		comes_too_late(table, pool, waiter))
 		return -EINVAL;
 	if (table_lacks_tallies(table) || table->waits.count >= table->waits.capacity)
@@ -167,25 +160,13 @@ int table_carry_waiting(struct table *table, struct session *session, struct poo
 
 /* ---- in: the history ---- */
 
-static void forget_oldest(struct table *table, struct table_change *change)
-{
-	struct session *oldest = container_of(table->history.next, struct session, pool_link);
-
-	list_remove(&oldest->pool_link);
-	map_remove(&table->by_id, &oldest->id_node);
-	change_add_session(change, oldest);
-	table->n_history--;
-}
-
 int table_carry_ended(struct table *table, struct session *session, struct table_change *change)
 {
 	if (table_find_session(table, session->id))
 		return -EINVAL;
 	map_insert(&table->by_id, &session->id_node,
 		map_hash(table->hash_seed, &session->id, sizeof(session->id)));
-	list_append(&table->history, &session->pool_link);
-	if (table->n_history++ == table->history_limit)
-		forget_oldest(table, change);
+	table_add_to_history(table, session, change);
 	return 0;
 }
 

@@ -83,15 +83,6 @@ static const char *check_session(
 	return broken ? broken : check_deadline(table, session);
 }
 
-static uint64_t sum_ended(const struct counters *counters)
-{
-	uint64_t ended = 0;
-
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		ended += counters->ended[i];
-	return ended;
-}
-
 static bool check_waits(const struct counters *counters, uint64_t waiting)
 {
 	return counters->queued == counters->granted_waits + counters->refused_waits +
@@ -111,7 +102,7 @@ static const char *check_pool_sums(const struct pool *pool, const struct sums *s
 		return "a pool's taken slots are not its used units";
 	if (slotmap_capacity(pool->slots) < pool->settings.limit)
 		return "a pool has fewer slots than its limit";
-	if (pool->counters.created != sums->active + sum_ended(&pool->counters))
+	if (pool->counters.created != sums->active + counters_ended(&pool->counters))
 		return "a pool's created sessions are not the live and the ended ones";
 	return check_waits(&pool->counters, pool->waiting)
 		       ? NULL
@@ -239,10 +230,10 @@ static const char *check_sums(const struct table *table, const struct sums *sums
 		return "the map of request ids has others than the live sessions";
 	if (table->by_id.count != sums->active + table->waiting + table->n_history)
 		return "the map of ids has others than the live and the ended sessions";
-	if (table->totals.created != sums->active + sum_ended(&table->totals))
+	if (table->totals.created != sums->active + counters_ended(&table->totals))
 		return "created sessions are not the live and the ended ones";
 	if (table->totals.created - table->base.created !=
-		sums->active + sum_ended(&table->totals) - sum_ended(&table->base))
+		sums->active + counters_ended(&table->totals) - counters_ended(&table->base))
 		return "since the reset, created sessions are not the live and the ended ones";
 	if (!check_waits(&table->totals, table->waiting))
 		return "the waits are not the granted, refused, cancelled and waiting ones";

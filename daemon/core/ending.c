@@ -38,7 +38,20 @@ static void forget(struct table *table, struct session *session, struct table_ch
 	change_add_session(change, session);
 }
 
-/* The newest in, the oldest out. Metadata is not kept: it would be most of the memory. */
+void table_add_to_history(struct table *table, struct session *session, struct table_change *change)
+{
+	struct list *oldest;
+
+	list_append(&table->history, &session->pool_link);
+	if (table->n_history++ < table->history_limit)
+		return;
+	oldest = table->history.next;
+	table->n_history--;
+	list_remove(oldest);
+	forget(table, container_of(oldest, struct session, pool_link), change);
+}
+
+/* Metadata is not kept: it would be most of the memory. */
 static void remember(struct table *table, struct session *session, struct table_change *change)
 {
 	if (!table->history_limit) {
@@ -47,15 +60,7 @@ static void remember(struct table *table, struct session *session, struct table_
 	}
 	change_add_text(change, session->metadata);
 	session->metadata = NULL;
-	list_append(&table->history, &session->pool_link);
-	if (table->n_history++ < table->history_limit)
-		return;
-
-	struct list *oldest = table->history.next;
-
-	table->n_history--;
-	list_remove(oldest);
-	forget(table, container_of(oldest, struct session, pool_link), change);
+	table_add_to_history(table, session, change);
 }
 
 void table_end_session(struct table *table, struct session *session, enum outcome outcome,

@@ -3,7 +3,6 @@
 #include "daemon/core/table_internal.h"
 
 #include <errno.h>
-#include <string.h>
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
@@ -61,10 +60,8 @@ void table_restore_pool(struct table *table, struct pool *fresh, const struct sa
 static bool is_contradiction(
 	const struct table *table, const struct session *session, const struct pool *pool)
 {
-	if (table_find_session(table, session->id) ||
-		table_find_by_request(table, session->creator_uid, session->request_id,
-			strlen(session->request_id)) ||
-		session->sequence >= table->next_sequence || session->fence >= table->next_fence)
+	if (table_knows(table, session) || session->sequence >= table->next_sequence ||
+		session->fence >= table->next_fence)
 		return true;
 	for (uint32_t i = 0; i < session->units; i++)
 		if (session->slots[i] >= slotmap_capacity(pool->slots) ||
@@ -131,19 +128,10 @@ int table_restore_session(struct table *table, struct session *session, struct p
 
 /* ---- the end ---- */
 
-static uint64_t count_ended(const struct counters *counters)
-{
-	uint64_t ended = 0;
-
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		ended += counters->ended[i];
-	return ended;
-}
-
 /* What is counted as created and neither lives nor has ended was lost; who waited is gone. */
 static void settle(struct counters *counters, uint64_t active)
 {
-	counters->ended[OUTCOME_ABANDONED] += counters->created - active - count_ended(counters);
+	counters->ended[OUTCOME_ABANDONED] += counters->created - active - counters_ended(counters);
 	counters->cancelled_waits += counters->queued - counters->granted_waits -
 				     counters->refused_waits - counters->cancelled_waits;
 }

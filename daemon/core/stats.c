@@ -146,3 +146,12 @@ uint64_t histogram_count_up_to(const struct histogram_copy *h, unsigned bits)
 		count += h->cells[i];
 	return count;
 }
+
+uint64_t counters_ended(const struct counters *counters)
+{
+	uint64_t ended = 0;
+
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		ended += counters->ended[i];
+	return ended;
+}

@@ -73,4 +73,7 @@ struct counters {
 	uint64_t shadow_quota;
 };
 
+/* All that have ended, in whatever way. */
+uint64_t counters_ended(const struct counters *counters);
+
 #endif

@@ -326,6 +326,13 @@ struct session *table_find_by_request(
 	return NULL;
 }
 
+bool table_knows(const struct table *table, const struct session *session)
+{
+	return table_find_session(table, session->id) ||
+	       table_find_by_request(table, session->creator_uid, session->request_id,
+		       strlen(session->request_id));
+}
+
 struct pool *table_find_pool(const struct table *table, const char *name, size_t length)
 {
 	struct map_node *node =

@@ -95,6 +95,8 @@ struct table_time table_clamp(struct table *table, struct table_time now);
 struct session *table_find_session(const struct table *table, uint64_t id);
 struct session *table_find_by_request(
 	const struct table *table, uint32_t uid, const char *request_id, size_t length);
+/* One with the id or the request id of SESSION, which is not in it. */
+bool table_knows(const struct table *table, const struct session *session);
 bool session_has_request_id(const struct session *session, const char *request_id, size_t length);
 bool table_may_act(const struct session *session, const struct owner *caller);
 
@@ -302,6 +304,10 @@ void deadline_set_index(void *session, size_t index);
 /* The one way a live session ends. RESULT may be NULL; it is referenced. */
 void table_end_session(struct table *table, struct session *session, enum outcome outcome,
 	struct text *result, struct table_time now, struct table_change *change);
+
+/* An ended session, which is found by its id: the newest in, the oldest out. */
+void table_add_to_history(
+	struct table *table, struct session *session, struct table_change *change);
 
 /* ---- pools.c ---- */
 

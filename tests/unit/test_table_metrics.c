@@ -2,15 +2,6 @@
 /* Counting: what holds at all times, after a reset too, and recounts. */
 #include "tests/unit/table_fixture.h"
 
-static uint64_t sum_ended(const struct counters *counters)
-{
-	uint64_t ended = 0;
-
-	for (int i = 0; i < OUTCOME_COUNT; i++)
-		ended += counters->ended[i];
-	return ended;
-}
-
 /* Three live sessions and an ended one of each outcome but abandoned. */
 static void live_a_little(void)
 {
@@ -33,7 +24,7 @@ START_TEST(created_is_live_and_ended)
 	m = metrics();
 	ck_assert_uint_eq(m.counted.created, 8);
 	ck_assert_uint_eq(m.active, 3);
-	ck_assert_uint_eq(sum_ended(&m.counted), 5);
+	ck_assert_uint_eq(counters_ended(&m.counted), 5);
 	ck_assert_uint_eq(m.peak, 3);
 	ck_assert_uint_eq(table_active(table), 3);
 }
@@ -50,7 +41,7 @@ START_TEST(after_a_reset_created_is_live_and_ended)
 	operate(0);
 	m = metrics();
 	ck_assert_uint_eq(m.counted.created, 4);
-	ck_assert_uint_eq(sum_ended(&m.counted), 0);
+	ck_assert_uint_eq(counters_ended(&m.counted), 0);
 	ck_assert_uint_eq(m.peak, 4);
 	ck_assert_int_eq(m.since_reset_duration_max_ns, 0);
 	ck_assert_uint_eq(m.metadata_bytes, 6);
@@ -72,7 +63,7 @@ START_TEST(totals_do_not_mind_a_reset)
 	table_reset_metrics(table);
 	m = metrics();
 	ck_assert_uint_eq(m.totals.created, 8);
-	ck_assert_uint_eq(sum_ended(&m.totals), 5);
+	ck_assert_uint_eq(counters_ended(&m.totals), 5);
 	ck_assert_uint_eq(m.totals.rejected[REJECTED_INVALID], 1);
 	ck_assert_uint_eq(m.counted.rejected[REJECTED_INVALID], 0);
 	ck_assert_uint_eq(pool_view("default")->counters.created, 8);
