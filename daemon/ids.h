@@ -11,7 +11,7 @@
 #define REQUEST_ID_SIZE 48 /* "req_", 16 hexadecimal digits, "_", epoch milliseconds, NUL */
 
 struct id_source {
-	uint64_t block[32]; /* 256 bytes: what getrandom(2) gives without interruption */
+	uint64_t block[512]; /* a system call for some 250 sessions */
 	size_t left;
 };
 

@@ -41,12 +41,14 @@ static uint64_t fingerprint(const struct broker *broker, const struct create_cal
 {
 	uint64_t seed[2] = {broker_seed(broker)[0], broker_seed(broker)[1]};
 	const struct message_text texts[] = {create_pool(call), call->metadata, call->label};
-	const int64_t numbers[] = {
-		call->timeout_ms, units_of(call), priority_of(call), owner_of(call), call->pid};
+	const int64_t numbers[] = {call->timeout_ms, call->pid,
+		units_of(call) << 16 | priority_of(call) << 8 | owner_of(call)};
 
 	for (size_t i = 0; i < 3; i++) {
-		seed[0] ^= map_hash(seed, texts[i].text ? texts[i].text : "", texts[i].length);
-		seed[1] += texts[i].text ? texts[i].length + 1 : 0;
+		if (!texts[i].text)
+			continue;
+		seed[0] ^= map_hash(seed, texts[i].text, texts[i].length);
+		seed[1] += (texts[i].length + 1) * (i + 1);
 	}
 	return map_hash(seed, numbers, sizeof(numbers));
 }

@@ -93,6 +93,19 @@ static bool is_over_quota_alone(const struct pool_settings *settings, const stru
 	return quota_exceeded(settings, fresh->label != NULL, nothing, fresh->units) != DIMENSIONS;
 }
 
+static void find_quota(
+	const struct table *table, const struct create_request *request, struct admission *a)
+{
+	const struct session *fresh = request->fresh;
+	uint64_t held[DIMENSIONS];
+
+	table_find_tallies(
+		table, a->pool, fresh, a->identity, request->caller->peer.uid, a->places);
+	for (int i = 0; i < DIMENSIONS; i++)
+		held[i] = tally_held(&a->places[i]);
+	a->quota = quota_exceeded(&a->pool->settings, fresh->label != NULL, held, fresh->units);
+}
+
 /* What no waiting can cure. */
 static int check_request(
 	const struct table *table, const struct create_request *request, struct admission *a)
@@ -114,8 +127,7 @@ static int check_request(
 		timeout_resolve(settings, request->owner_kind, request->timeout_ms, &a->timeout_ms);
 	if (status)
 		return status;
-	table_held_units(table, a->pool, fresh, a->identity, request->caller->peer.uid, a->held);
-	a->quota = quota_exceeded(settings, fresh->label != NULL, a->held, fresh->units);
+	find_quota(table, request, a);
 	if (settings->enforce && fresh->units > settings->limit)
 		return STATUS_INVALID_PARAMETER;
 	if (settings->enforce && is_over_quota_alone(settings, fresh))
@@ -184,7 +196,7 @@ static void link_fresh(struct table *table, const struct create_request *request
 	fresh->owner = owner;
 	if (owner)
 		list_append(&owner->sessions, &fresh->owner_link);
-	table_link_session(table, fresh);
+	table_link_fresh(table, fresh, a->request_hash);
 }
 
 static int create_now(struct table *table, const struct create_request *request,
@@ -198,7 +210,7 @@ static int create_now(struct table *table, const struct create_request *request,
 	if (!table_can_grant(table, fresh))
 		return -ENOBUFS;
 	link_fresh(table, request, a, SESSION_IDLE, now, ret, change);
-	table_join_tallies(table, fresh);
+	table_join_found_tallies(table, fresh, a->places);
 	table_grant(table, fresh, now);
 	emit_session(table, EVENT_CREATED, fresh, now, change);
 	table_fill_view(fresh, request->caller, now, &ret->session);
@@ -215,7 +227,7 @@ static int create_waiting(struct table *table, const struct create_request *requ
 	if (!has_room_to_wait(table, request->waiter))
 		return -ENOBUFS;
 	link_fresh(table, request, a, SESSION_WAITING, now, ret, change);
-	table_join_tallies(table, fresh);
+	table_join_found_tallies(table, fresh, a->places);
 	queue_add(table, fresh, request->waiter);
 	table->totals.queued++;
 	a->pool->counters.queued++;
@@ -262,11 +274,15 @@ int table_create(struct table *table, const struct create_request *request, stru
 	struct create_result *ret, struct table_change *change)
 {
 	struct session *fresh = request->fresh;
+	uint32_t uid = request->caller->peer.uid;
 	struct admission a = {.quota = DIMENSIONS, .identity = owner_identity(request)};
-	struct session *known = table_find_by_request(
-		table, request->caller->peer.uid, fresh->request_id, strlen(fresh->request_id));
+	struct session *known;
 	int status, room;
 
+	a.request_hash =
+		table_hash_request(table, uid, fresh->request_id, fresh->request_id_length);
+	known = table_find_by_request_hash(
+		table, a.request_hash, uid, fresh->request_id, fresh->request_id_length);
 	now = table_clamp(table, now);
 	*ret = (struct create_result){0};
 	a.pool = table_find_pool(table, request->pool, request->pool_length);

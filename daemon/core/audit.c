@@ -49,7 +49,7 @@ void audits_count(struct table *table, const struct session *session)
 static void inspect(const struct table *table, struct audit *audit, const struct session *session)
 {
 	const struct session *by_request = table_find_by_request(
-		table, session->creator_uid, session->request_id, strlen(session->request_id));
+		table, session->creator_uid, session->request_id, session->request_id_length);
 
 	audit->unindexed +=
 		table_find_session(table, session->id) != session || by_request != session;

@@ -164,8 +164,7 @@ int table_carry_ended(struct table *table, struct session *session, struct table
 {
 	if (table_find_session(table, session->id))
 		return -EINVAL;
-	map_insert(&table->by_id, &session->id_node,
-		map_hash(table->hash_seed, &session->id, sizeof(session->id)));
+	table_link_id(table, session);
 	table_add_to_history(table, session, change);
 	return 0;
 }

@@ -47,7 +47,7 @@ const char *check_session_links(const struct table *table, const struct session 
 	if (table_find_session(table, session->id) != session)
 		return "a session is not found by its id";
 	if (table_find_by_request(table, session->creator_uid, session->request_id,
-		    strlen(session->request_id)) != session)
+		    session->request_id_length) != session)
 		return "a session is not found by its request id";
 	if (session->is_orphaned && session->owner_kind != OWNER_CONNECTION)
 		return "an orphan had no connection";

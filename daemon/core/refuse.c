@@ -63,7 +63,7 @@ static void explain_quota(
 		quota_exceeded(settings, fresh->label != NULL, nothing, fresh->units);
 
 	ret->quota = alone != DIMENSIONS ? alone : a->quota;
-	ret->quota_used_units = a->held[ret->quota];
+	ret->quota_used_units = tally_held(&a->places[ret->quota]);
 }
 
 static void explain(const struct table *table, int status, const struct create_request *request,

@@ -32,6 +32,7 @@ struct session *session_new(const struct session_params *params)
 		.fingerprint = params->fingerprint,
 		.request_id =
 			copy_string(request_id, params->request_id, params->request_id_length),
+		.request_id_length = (uint8_t)params->request_id_length,
 		.slots = (uint32_t *)(session + 1),
 		.units = params->units,
 		.priority = params->priority,

@@ -62,6 +62,7 @@ struct session {
 	uint32_t *slots;        /* in the same allocation; ascending; of the grant */
 	uint32_t units;
 	uint32_t creator_uid; /* with request_id the key of idempotent creation */
+	uint8_t request_id_length;
 	uint8_t priority;
 
 	/* Under the lock. */

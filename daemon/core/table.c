@@ -274,12 +274,13 @@ struct table_time table_clamp(struct table *table, struct table_time now)
 	return now;
 }
 
-static uint64_t hash_id(const struct table *table, uint64_t id)
+/* Ids are random and the broker's own: nobody can choose which ones share a bucket. */
+static uint64_t hash_id(uint64_t id)
 {
-	return map_hash(table->hash_seed, &id, sizeof(id));
+	return id;
 }
 
-static uint64_t hash_request(
+uint64_t table_hash_request(
 	const struct table *table, uint32_t uid, const char *request_id, size_t length)
 {
 	char key[sizeof(uid) + SESSION_REQUEST_ID_MAX];
@@ -291,7 +292,7 @@ static uint64_t hash_request(
 
 struct session *table_find_session(const struct table *table, uint64_t id)
 {
-	struct map_node *node = map_first(&table->by_id, hash_id(table, id));
+	struct map_node *node = map_first(&table->by_id, hash_id(id));
 
 	for (; node; node = map_next(node)) {
 		struct session *session = container_of(node, struct session, id_node);
@@ -304,18 +305,15 @@ struct session *table_find_session(const struct table *table, uint64_t id)
 
 bool session_has_request_id(const struct session *session, const char *request_id, size_t length)
 {
-	return strlen(session->request_id) == length &&
+	return session->request_id_length == length &&
 	       !memcmp(session->request_id, request_id, length);
 }
 
-struct session *table_find_by_request(
-	const struct table *table, uint32_t uid, const char *request_id, size_t length)
+struct session *table_find_by_request_hash(const struct table *table, uint64_t hash, uint32_t uid,
+	const char *request_id, size_t length)
 {
-	struct map_node *node;
+	struct map_node *node = map_first(&table->by_request, hash);
 
-	if (length > SESSION_REQUEST_ID_MAX)
-		return NULL;
-	node = map_first(&table->by_request, hash_request(table, uid, request_id, length));
 	for (; node; node = map_next(node)) {
 		struct session *session = container_of(node, struct session, request_node);
 
@@ -326,11 +324,26 @@ struct session *table_find_by_request(
 	return NULL;
 }
 
+struct session *table_find_by_request(
+	const struct table *table, uint32_t uid, const char *request_id, size_t length)
+{
+	if (length > SESSION_REQUEST_ID_MAX)
+		return NULL;
+	return table_find_by_request_hash(
+		table, table_hash_request(table, uid, request_id, length), uid, request_id, length);
+}
+
+static uint64_t hash_request_of(const struct table *table, const struct session *session)
+{
+	return table_hash_request(
+		table, session->creator_uid, session->request_id, session->request_id_length);
+}
+
 bool table_knows(const struct table *table, const struct session *session)
 {
 	return table_find_session(table, session->id) ||
 	       table_find_by_request(table, session->creator_uid, session->request_id,
-		       strlen(session->request_id));
+		       session->request_id_length);
 }
 
 struct pool *table_find_pool(const struct table *table, const char *name, size_t length)
@@ -353,20 +366,27 @@ bool table_may_act(const struct session *session, const struct owner *caller)
 	       (session->uid == caller->peer.uid && session->uid != SESSION_OVERFLOW_UID);
 }
 
-void table_link_session(struct table *table, struct session *session)
+void table_link_id(struct table *table, struct session *session)
+{
+	map_insert(&table->by_id, &session->id_node, hash_id(session->id));
+}
+
+void table_link_fresh(struct table *table, struct session *session, uint64_t request_hash)
 {
 	order_insert(&table->order, &session->order_node, session->sequence);
-	map_insert(&table->by_id, &session->id_node, hash_id(table, session->id));
-	map_insert(&table->by_request, &session->request_node,
-		hash_request(table, session->creator_uid, session->request_id,
-			strlen(session->request_id)));
+	table_link_id(table, session);
+	map_insert(&table->by_request, &session->request_node, request_hash);
+}
+
+void table_link_session(struct table *table, struct session *session)
+{
+	table_link_fresh(table, session, hash_request_of(table, session));
 }
 
 void table_prefetch(const struct table *table, const struct session *session)
 {
-	map_prefetch(&table->by_id, hash_id(table, session->id));
-	map_prefetch(&table->by_request, hash_request(table, session->creator_uid,
-						 session->request_id, strlen(session->request_id)));
+	map_prefetch(&table->by_id, hash_id(session->id));
+	map_prefetch(&table->by_request, hash_request_of(table, session));
 }
 
 void table_begin_section(struct table *table)

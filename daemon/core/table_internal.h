@@ -95,6 +95,11 @@ struct table_time table_clamp(struct table *table, struct table_time now);
 struct session *table_find_session(const struct table *table, uint64_t id);
 struct session *table_find_by_request(
 	const struct table *table, uint32_t uid, const char *request_id, size_t length);
+/* The hash that the request ids of a user are found by: for who looks and links. */
+uint64_t table_hash_request(
+	const struct table *table, uint32_t uid, const char *request_id, size_t length);
+struct session *table_find_by_request_hash(const struct table *table, uint64_t hash, uint32_t uid,
+	const char *request_id, size_t length);
 /* One with the id or the request id of SESSION, which is not in it. */
 bool table_knows(const struct table *table, const struct session *session);
 bool session_has_request_id(const struct session *session, const char *request_id, size_t length);
@@ -102,6 +107,9 @@ bool table_may_act(const struct session *session, const struct owner *caller);
 
 /* In the order and the maps; but in no list of its pool. */
 void table_link_session(struct table *table, struct session *session);
+void table_link_fresh(struct table *table, struct session *session, uint64_t request_hash);
+/* To be found by its id alone. */
+void table_link_id(struct table *table, struct session *session);
 
 /* Hand a reference over to CHANGE; may be NULL. */
 void change_add_text(struct table_change *change, struct text *text);
@@ -135,6 +143,11 @@ void change_free_memory(struct table_change *change);
 /* ---- tally.c ---- */
 
 /* Whether an operation may need new tallies and there are none to spare. */
+struct tally_place {
+	struct tally *tally; /* NULL: there is none yet */
+	uint64_t hash;
+};
+
 static inline bool table_lacks_tallies(const struct table *table)
 {
 	return table->n_spare_tallies < DIMENSIONS;
@@ -143,6 +156,9 @@ static inline bool table_lacks_tallies(const struct table *table)
 /* Its tallies, new ones where there are none yet; the session is counted as waiting or live there
  * by its state. */
 void table_join_tallies(struct table *table, struct session *session);
+/* The same where they have been looked for in this lock section. */
+void table_join_found_tallies(
+	struct table *table, struct session *session, const struct tally_place *places);
 /* The session is counted no more; what nobody uses goes back. */
 void table_leave_tallies(struct table *table, struct session *session, struct table_change *change);
 /* Its process' tally follows its identity, which has changed. */
@@ -167,10 +183,16 @@ void tally_add_held(struct pool *pool, struct tally *tally, int64_t units);
 enum dimension quota_exceeded(
 	const struct pool_settings *settings, bool has_label, const uint64_t *held, uint32_t units);
 
-/* What the user, the process and the label of a session not yet in the pool hold there. */
-void table_held_units(const struct table *table, const struct pool *pool,
-	const struct session *session, const struct identity *identity, uint32_t uid,
-	uint64_t *ret_held);
+/* Where the user, the process and the label of a session not yet in the pool are counted there,
+ * by dimension. */
+void table_find_tallies(const struct table *table, struct pool *pool, const struct session *session,
+	const struct identity *identity, uint32_t uid, struct tally_place *ret_places);
+
+/* The units held there. */
+static inline uint64_t tally_held(const struct tally_place *place)
+{
+	return place->tally ? place->tally->held_units : 0;
+}
 
 /* The waiting sessions of a user in a pool. */
 uint64_t table_user_waiting(const struct table *table, const struct pool *pool, uint32_t uid);
@@ -182,8 +204,9 @@ struct admission {
 	struct pool *pool;
 	int64_t timeout_ms;
 	enum dimension quota; /* that is used up; DIMENSIONS: none */
-	uint64_t held[DIMENSIONS];
+	struct tally_place places[DIMENSIONS];
 	const struct identity *identity;
+	uint64_t request_hash;
 };
 
 enum rejection rejection_of(int status);

@@ -49,13 +49,12 @@ void tally_free(struct tally *tally)
 
 /* ---- finding ---- */
 
+/* A user has a uid, a process a pid and a start time, a label its hash. */
 struct tally_key {
 	uint32_t pool;
 	uint32_t dimension;
-	uint32_t uid;
-	int32_t pid;
-	uint64_t start_time;
-	uint64_t label_hash;
+	uint64_t who;
+	uint64_t since;
 };
 
 static uint64_t hash_key(const struct table *table, const struct tally *tally)
@@ -63,14 +62,12 @@ static uint64_t hash_key(const struct table *table, const struct tally *tally)
 	struct tally_key key = {
 		.pool = tally->pool->number,
 		.dimension = tally->dimension,
-		.uid = tally->uid,
-		.pid = tally->pid,
-		.start_time = tally->start_time,
+		.who = (uint64_t)(uint32_t)tally->pid << 32 | tally->uid,
+		.since = tally->start_time,
 	};
 
 	if (tally->label)
-		key.label_hash =
-			map_hash(table->hash_seed, tally->label->bytes, tally->label->length);
+		key.who = map_hash(table->hash_seed, tally->label->bytes, tally->label->length);
 	return map_hash(table->hash_seed, &key, sizeof(key));
 }
 
@@ -119,32 +116,30 @@ static struct tally wanted_tally(struct pool *pool, enum dimension dimension, ui
 	return wanted;
 }
 
-static const struct tally *find_for(const struct table *table, const struct pool *pool,
-	enum dimension dimension, uint32_t uid, const struct identity *identity, struct text *label)
+static struct tally_place find_place(const struct table *table, const struct tally *wanted)
 {
-	struct tally wanted = wanted_tally((struct pool *)pool, dimension, uid, identity, label);
+	struct tally_place place;
 
-	if (dimension == BY_LABEL && !label)
-		return &pool->unlabelled;
-	return find(table, &wanted, hash_key(table, &wanted));
+	if (wanted->dimension == BY_LABEL && !wanted->label)
+		return (struct tally_place){.tally = &wanted->pool->unlabelled};
+	place.hash = hash_key(table, wanted);
+	place.tally = find(table, wanted, place.hash);
+	return place;
+}
+
+static struct tally wanted_by(const struct session *session, enum dimension dimension)
+{
+	return wanted_tally(
+		session->pool, dimension, session->uid, session->identity, session->label);
 }
 
 /* There must be one to spare. */
-static struct tally *find_or_take(
-	struct table *table, const struct session *session, enum dimension dimension)
+static struct tally *take_spare(
+	struct table *table, const struct session *session, enum dimension dimension, uint64_t hash)
 {
-	struct tally wanted = wanted_tally(
-		session->pool, dimension, session->uid, session->identity, session->label);
-	struct tally *tally;
-	uint64_t hash;
+	struct tally wanted = wanted_by(session, dimension);
+	struct tally *tally = table->spare_tallies;
 
-	if (dimension == BY_LABEL && !session->label)
-		return &session->pool->unlabelled;
-	hash = hash_key(table, &wanted);
-	tally = find(table, &wanted, hash);
-	if (tally)
-		return tally;
-	tally = table->spare_tallies;
 	table->spare_tallies = tally->next_free;
 	table->n_spare_tallies--;
 	tally_init(tally, session->pool, dimension);
@@ -169,9 +164,11 @@ void tally_add_held(struct pool *pool, struct tally *tally, int64_t units)
 		order_insert(&pool->keys, &tally->key_node, tally->key_node.key);
 }
 
-static void join(struct table *table, struct session *session, enum dimension dimension)
+static void join_at(struct table *table, struct session *session, enum dimension dimension,
+	const struct tally_place *place)
 {
-	struct tally *tally = find_or_take(table, session, dimension);
+	struct tally *tally =
+		place->tally ? place->tally : take_spare(table, session, dimension, place->hash);
 
 	session->tallies[dimension] = tally;
 	if (session->state == SESSION_WAITING) {
@@ -180,6 +177,14 @@ static void join(struct table *table, struct session *session, enum dimension di
 	}
 	tally->live++;
 	tally_add_held(session->pool, tally, session->units);
+}
+
+static void join(struct table *table, struct session *session, enum dimension dimension)
+{
+	struct tally wanted = wanted_by(session, dimension);
+	struct tally_place place = find_place(table, &wanted);
+
+	join_at(table, session, dimension, &place);
 }
 
 static void put_back(struct table *table, struct tally *tally, struct table_change *change)
@@ -213,12 +218,25 @@ static void leave(struct table *table, struct session *session, enum dimension d
 		put_back(table, tally, change);
 }
 
+static void join_all(struct session *session)
+{
+	if (session->state != SESSION_WAITING)
+		tally_add_held(session->pool, &session->pool->all, session->units);
+}
+
 void table_join_tallies(struct table *table, struct session *session)
 {
 	for (int i = 0; i < DIMENSIONS; i++)
 		join(table, session, (enum dimension)i);
-	if (session->state != SESSION_WAITING)
-		tally_add_held(session->pool, &session->pool->all, session->units);
+	join_all(session);
+}
+
+void table_join_found_tallies(
+	struct table *table, struct session *session, const struct tally_place *places)
+{
+	for (int i = 0; i < DIMENSIONS; i++)
+		join_at(table, session, (enum dimension)i, &places[i]);
+	join_all(session);
 }
 
 void table_leave_tallies(struct table *table, struct session *session, struct table_change *change)
@@ -268,21 +286,21 @@ enum dimension quota_exceeded(
 	return DIMENSIONS;
 }
 
-void table_held_units(const struct table *table, const struct pool *pool,
-	const struct session *session, const struct identity *identity, uint32_t uid,
-	uint64_t *ret_held)
+void table_find_tallies(const struct table *table, struct pool *pool, const struct session *session,
+	const struct identity *identity, uint32_t uid, struct tally_place *ret_places)
 {
 	for (int i = 0; i < DIMENSIONS; i++) {
-		const struct tally *tally =
-			find_for(table, pool, (enum dimension)i, uid, identity, session->label);
+		struct tally wanted =
+			wanted_tally(pool, (enum dimension)i, uid, identity, session->label);
 
-		ret_held[i] = tally ? tally->held_units : 0;
+		ret_places[i] = find_place(table, &wanted);
 	}
 }
 
 uint64_t table_user_waiting(const struct table *table, const struct pool *pool, uint32_t uid)
 {
-	const struct tally *tally = find_for(table, pool, BY_UID, uid, NULL, NULL);
+	struct tally wanted = wanted_tally((struct pool *)pool, BY_UID, uid, NULL, NULL);
+	struct tally_place place = find_place(table, &wanted);
 
-	return tally ? tally->waiting : 0;
+	return place.tally ? place.tally->waiting : 0;
 }
