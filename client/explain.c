@@ -51,21 +51,14 @@ __attribute__((format(printf, 2, 3))) static void say(
 #define TEXT(t) (int)((t).length > 160 ? 160 : (t).length), (t).text
 
 static const struct message_field holder_fields[] = {
-	{.name = "uid",
-		.kind = FIELD_INT,
-		.is_required = true,
-		.offset = offsetof(struct holder_message, uid),
+	{MESSAGE_NAME("uid"), .kind = FIELD_INT, .is_required = true,
+		.offset = offsetof(struct holder_message, uid), .max = INT64_MAX},
+	{MESSAGE_NAME("pid"), .kind = FIELD_INT, .offset = offsetof(struct holder_message, pid),
 		.max = INT64_MAX},
-	{.name = "pid",
-		.kind = FIELD_INT,
-		.offset = offsetof(struct holder_message, pid),
-		.max = INT64_MAX},
-	{.name = "comm", .kind = FIELD_STRING, .offset = offsetof(struct holder_message, comm)},
-	{.name = "age_ms",
-		.kind = FIELD_INT,
-		.is_required = true,
-		.offset = offsetof(struct holder_message, age_ms),
-		.max = INT64_MAX},
+	{MESSAGE_NAME("comm"), .kind = FIELD_STRING,
+		.offset = offsetof(struct holder_message, comm)},
+	{MESSAGE_NAME("age_ms"), .kind = FIELD_INT, .is_required = true,
+		.offset = offsetof(struct holder_message, age_ms), .max = INT64_MAX},
 };
 static const struct message holder_table = {"Holder", sizeof(struct holder_message), holder_fields,
 	sizeof(holder_fields) / sizeof(holder_fields[0])};

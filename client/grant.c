@@ -24,8 +24,9 @@ struct grant {
 
 #define GRANT(field, k, required)                                                                  \
 	{                                                                                          \
-		.name = #field, .kind = k, .is_required = required,                                \
-		.offset = offsetof(struct grant, field), .min = 0, .max = INT64_MAX                \
+		MESSAGE_NAME(#field), .kind = k, .is_required = required,                          \
+				      .offset = offsetof(struct grant, field), .min = 0,           \
+				      .max = INT64_MAX                                             \
 	}
 
 static const struct message_field grant_fields[] = {

@@ -8,8 +8,9 @@
 /* Names that a newer broker adds do no harm. */
 #define TOLD(field, k, required)                                                                   \
 	{                                                                                          \
-		.name = #field, .kind = k, .is_required = required,                                \
-		.offset = offsetof(struct told_session, field), .min = 0, .max = INT64_MAX         \
+		MESSAGE_NAME(#field), .kind = k, .is_required = required,                          \
+				      .offset = offsetof(struct told_session, field), .min = 0,    \
+				      .max = INT64_MAX                                             \
 	}
 
 static const struct message_field fields[] = {

@@ -20,8 +20,9 @@ struct told {
 
 #define TOLD(field, k, required)                                                                   \
 	{                                                                                          \
-		.name = #field, .kind = k, .is_required = required,                                \
-		.offset = offsetof(struct told, field), .min = 0, .max = INT64_MAX                 \
+		MESSAGE_NAME(#field), .kind = k, .is_required = required,                          \
+				      .offset = offsetof(struct told, field), .min = 0,            \
+				      .max = INT64_MAX                                             \
 	}
 
 static const struct message_field told_fields[] = {

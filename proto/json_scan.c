@@ -12,10 +12,17 @@ struct scan {
 	const char *next;
 	const char *end;
 	const char *expected;
-	bool escaped; /* a backslash was seen in any string */
+	bool escaped; /* a backslash was seen in the last string */
 	unsigned depth;
 	unsigned max_depth;
 	uint64_t objects[DEPTH_CEILING / 64]; /* a bit a level: an object, or else an array */
+
+	struct json_kept *kept; /* NULL: members are not kept */
+	size_t n_outer;         /* of kept; one more than there is room for: some are not */
+	size_t n_inner;
+	size_t first_inner;            /* of the object that is open at depth 2 */
+	struct json_member *member[3]; /* by depth: the one whose value comes next; or NULL */
+	const char *begin[3];          /* by depth: of that value */
 };
 
 static bool refuse(struct scan *s, const char *expected)
@@ -131,6 +138,7 @@ static bool scan_utf8(struct scan *s)
 /* From the byte after the opening quote to the one after the closing quote. */
 static bool scan_string(struct scan *s)
 {
+	s->escaped = false;
 	for (;;) {
 		int c;
 
@@ -212,13 +220,79 @@ static bool scan_scalar(struct scan *s, const char *expected)
 	}
 }
 
+/* ---- the members that are kept ---- */
+
+#define KEPT_DEPTH 2
+#define OUTER_ROOM (sizeof(((struct json_kept *)NULL)->outer) / sizeof(struct json_member))
+#define INNER_ROOM (sizeof(((struct json_kept *)NULL)->inner) / sizeof(struct json_member))
+
+static bool may_keep(const struct scan *s)
+{
+	return s->kept && s->depth <= KEPT_DEPTH;
+}
+
+static struct json_member *take_room(struct json_member *items, size_t room, size_t *n)
+{
+	return *n < room ? &items[(*n)++] : (*n = room + 1, NULL);
+}
+
+/* The key has just been scanned. */
+static void keep_key(struct scan *s, const char *start)
+{
+	struct json_member *member = NULL;
+
+	if (s->depth == 1)
+		member = take_room(s->kept->outer, OUTER_ROOM, &s->n_outer);
+	else if (s->member[1])
+		member = take_room(s->kept->inner, INNER_ROOM, &s->n_inner);
+	if (member)
+		json_set_value(&member->key, start, s->next, s->escaped);
+	s->member[s->depth] = member;
+}
+
+static void begin_value(struct scan *s)
+{
+	if (!may_keep(s))
+		return;
+	s->begin[s->depth] = s->next;
+	if (s->depth != 1)
+		return;
+	s->member[2] = NULL;
+	if (s->n_inner <= INNER_ROOM)
+		s->first_inner = s->n_inner;
+}
+
+static void end_value(struct scan *s)
+{
+	struct json_member *member;
+	struct json_value *value;
+
+	if (!may_keep(s) || !s->member[s->depth])
+		return;
+	member = s->member[s->depth];
+	value = &member->value;
+	json_set_value(value, s->begin[s->depth], s->next, s->escaped);
+	if (s->depth == 1 && value->type == JSON_OBJECT && s->n_inner <= INNER_ROOM) {
+		value->members = s->kept->inner + s->first_inner;
+		value->n_members = s->n_inner - s->first_inner;
+	}
+	s->member[s->depth] = NULL;
+}
+
+/* ---- containers ---- */
+
 static bool scan_key(struct scan *s, const char *expected)
 {
+	const char *start;
+
 	skip_space(s);
+	start = s->next;
 	if (!accept(s, '"'))
 		return refuse(s, expected);
 	if (!scan_string(s))
 		return false;
+	if (may_keep(s))
+		keep_key(s, start);
 	skip_space(s);
 	if (!accept(s, ':'))
 		return refuse(s, "':'");
@@ -261,9 +335,14 @@ static bool scan_down(struct scan *s)
 		bool object;
 
 		skip_space(s);
+		begin_value(s);
 		object = peek(s) == '{';
-		if (!object && peek(s) != '[')
-			return scan_scalar(s, expected);
+		if (!object && peek(s) != '[') {
+			if (!scan_scalar(s, expected))
+				return false;
+			end_value(s);
+			return true;
+		}
 		if (!open_container(s, object))
 			return false;
 		if (is_close(s))
@@ -287,6 +366,7 @@ static bool scan_up(struct scan *s)
 			return refuse(s, object ? "',' or '}'" : "',' or ']'");
 		s->next++;
 		s->depth--;
+		end_value(s);
 	}
 	return true;
 }
@@ -300,12 +380,30 @@ static bool scan_value(struct scan *s)
 	return true;
 }
 
-int json_parse(const char *text, size_t length, unsigned max_depth, struct json_value *ret,
-	struct json_fault *fault)
+static void set_outermost(
+	struct scan *s, const char *start, const char *end, struct json_value *ret)
 {
-	struct scan s = {.next = text, .end = text + length, .expected = "the end of the text"};
+	json_set_value(ret, start, end, s->escaped);
+	if (!s->kept || ret->type != JSON_OBJECT || s->n_outer > OUTER_ROOM)
+		return;
+	ret->members = s->kept->outer;
+	ret->n_members = s->n_outer;
+}
+
+int json_parse_keeping(const char *text, size_t length, unsigned max_depth, struct json_kept *kept,
+	struct json_value *ret, struct json_fault *fault)
+{
+	struct scan s;
 	const char *start, *end;
 
+	s.next = text;
+	s.end = text + length;
+	s.expected = "the end of the text";
+	s.escaped = false;
+	s.depth = 0;
+	s.kept = kept;
+	s.n_outer = s.n_inner = s.first_inner = 0;
+	s.member[0] = s.member[1] = s.member[2] = NULL;
 	s.max_depth = max_depth < DEPTH_CEILING ? max_depth : DEPTH_CEILING;
 	skip_space(&s);
 	start = s.next;
@@ -315,7 +413,7 @@ int json_parse(const char *text, size_t length, unsigned max_depth, struct json_
 	skip_space(&s);
 	if (s.next < s.end)
 		goto refused;
-	json_set_value(ret, start, end, s.escaped);
+	set_outermost(&s, start, end, ret);
 	return 0;
 
 refused:
@@ -324,4 +422,10 @@ refused:
 		fault->expected = s.expected;
 	}
 	return -EBADMSG;
+}
+
+int json_parse(const char *text, size_t length, unsigned max_depth, struct json_value *ret,
+	struct json_fault *fault)
+{
+	return json_parse_keeping(text, length, max_depth, NULL, ret, fault);
 }

@@ -26,11 +26,20 @@ enum json_type {
 	JSON_OBJECT,
 };
 
+struct json_member;
+
 struct json_value {
 	enum json_type type;
 	bool escaped;     /* of a string: it has at least one backslash */
 	const char *text; /* a string's inside without its quotes; the whole value otherwise */
 	size_t length;    /* bytes */
+	const struct json_member *members; /* of an object, where they were kept; else NULL */
+	size_t n_members;
+};
+
+struct json_member {
+	struct json_value key;
+	struct json_value value;
 };
 
 struct json_fault {
@@ -44,9 +53,23 @@ struct json_fault {
 int json_parse(const char *text, size_t length, unsigned max_depth, struct json_value *ret,
 	struct json_fault *fault);
 
+/* Where a parse keeps the members that it comes by: those of the object at the top, and of the
+ * objects right in it. With them there is nothing to be scanned again for a walk. */
+struct json_kept {
+	struct json_member outer[8];
+	struct json_member inner[24];
+};
+
+/* The same. The values of RET's members point into KEPT, as far as there was room for all members
+ * of an object; without room an object is walked through its text. */
+int json_parse_keeping(const char *text, size_t length, unsigned max_depth, struct json_kept *kept,
+	struct json_value *ret, struct json_fault *fault);
+
 struct json_iter {
 	const char *next;
 	const char *end;
+	const struct json_member *member; /* NULL: through the text */
+	const struct json_member *last;   /* one after it */
 };
 
 /* Walk the members of an object or the elements of an array that json_parse() accepted. */

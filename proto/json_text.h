@@ -5,6 +5,7 @@
 #ifndef USHER_PROTO_JSON_TEXT_H
 #define USHER_PROTO_JSON_TEXT_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,15 +21,18 @@ static inline bool json_is_plain(char c)
 	return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
 
-/* True if all eight bytes of WORD are plain. A borrow spoils only bytes after one that is not. */
-static inline bool json_is_plain_word(uint64_t word)
+/* How many of the first bytes of WORD, eight bytes of a text, are plain. A borrow spoils only bytes
+ * after one that is not. */
+static inline size_t json_count_plain(uint64_t word)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t control = word - ones * 0x20;
-	uint64_t quote = (word ^ (ones * '"')) - ones;
-	uint64_t backslash = (word ^ (ones * '\\')) - ones;
+	uint64_t bytes = le64toh(word);
+	uint64_t control = bytes - ones * 0x20;
+	uint64_t quote = (bytes ^ (ones * '"')) - ones;
+	uint64_t backslash = (bytes ^ (ones * '\\')) - ones;
+	uint64_t others = (bytes | control | quote | backslash) & (ones * 0x80);
 
-	return ((word | control | quote | backslash) & (ones * 0x80)) == 0;
+	return others ? (size_t)__builtin_ctzll(others) / 8 : sizeof(word);
 }
 
 /* The first byte in [TEXT, END) that is not plain, or END. */
@@ -37,10 +41,13 @@ static inline const char *json_skip_plain(const char *text, const char *end)
 	uint64_t word;
 
 	while ((size_t)(end - text) >= sizeof(word)) {
+		size_t n;
+
 		memcpy(&word, text, sizeof(word));
-		if (!json_is_plain_word(word))
-			break;
-		text += sizeof(word);
+		n = json_count_plain(word);
+		text += n;
+		if (n < sizeof(word))
+			return text;
 	}
 	while (text < end && json_is_plain(*text))
 		text++;

@@ -33,6 +33,8 @@ void json_set_value(struct json_value *ret, const char *start, const char *end, 
 	ret->escaped = escaped && ret->type == JSON_STRING;
 	ret->text = start;
 	ret->length = (size_t)(end - start);
+	ret->members = NULL;
+	ret->n_members = 0;
 	if (ret->type == JSON_STRING) {
 		ret->text++;
 		ret->length -= strlen("\"\"");
@@ -112,11 +114,26 @@ void json_iter_init(struct json_iter *iter, const struct json_value *container)
 {
 	iter->next = container->text + 1;
 	iter->end = container->text + container->length - 1;
+	iter->member = container->members;
+	iter->last = container->members + container->n_members;
+}
+
+static bool next_kept(
+	struct json_iter *iter, struct json_value *ret_key, struct json_value *ret_value)
+{
+	if (iter->member == iter->last)
+		return false;
+	*ret_key = iter->member->key;
+	*ret_value = iter->member->value;
+	iter->member++;
+	return true;
 }
 
 bool json_next_member(
 	struct json_iter *iter, struct json_value *ret_key, struct json_value *ret_value)
 {
+	if (iter->member)
+		return next_kept(iter, ret_key, ret_value);
 	if (!skip_between(iter))
 		return false;
 	take_value(iter, ret_key);
@@ -293,7 +310,11 @@ bool json_string_is(const struct json_value *string, const char *text, size_t le
 {
 	struct json_value other = {.type = JSON_STRING, .text = text, .length = length};
 
-	return string->type == JSON_STRING && json_strings_equal(string, &other);
+	if (string->type != JSON_STRING)
+		return false;
+	if (!string->escaped)
+		return string->length == length && memcmp(string->text, text, length) == 0;
+	return json_strings_equal(string, &other);
 }
 
 int json_get_int(const struct json_value *value, int64_t *ret)

@@ -48,63 +48,103 @@ static bool grow(struct json_writer *w, size_t room)
 	return true;
 }
 
-void json_write_bytes(struct json_writer *w, const char *bytes, size_t length)
+/* Room for LENGTH bytes more, to be written at the place returned and then counted by put(); NULL
+ * without memory. */
+static char *reserve(struct json_writer *w, size_t length)
 {
-	if (w->failed || length == 0)
-		return;
+	if (w->failed)
+		return NULL;
 	if (length > w->capacity - w->length && !grow(w, length)) {
 		w->failed = true;
-		return;
+		return NULL;
 	}
-	memcpy(w->data + w->length, bytes, length);
-	w->length += length;
+	return w->data + w->length;
 }
 
-static void write_char(struct json_writer *w, char c)
+static void put(struct json_writer *w, const char *end)
 {
-	json_write_bytes(w, &c, 1);
+	w->length = (size_t)(end - w->data);
 }
+
+static char *append(char *at, const char *bytes, size_t length)
+{
+	memcpy(at, bytes, length);
+	return at + length;
+}
+
+void json_write_bytes(struct json_writer *w, const char *bytes, size_t length)
+{
+	char *at = length > 0 ? reserve(w, length) : NULL;
+
+	if (at != NULL)
+		put(w, append(at, bytes, length));
+}
+
+/* Last bytes of strings, containers, numbers, and of true, false and null. */
+static const bool ends_value[256] = {
+	['"'] = true,
+	['}'] = true,
+	[']'] = true,
+	['0' ... '9'] = true,
+	['e'] = true,
+	['l'] = true,
+};
 
 /* What was written last tells whether a value came before: no other state is needed, and callers
- * may truncate or copy values in as they like. */
-static void write_comma(struct json_writer *w)
+ * may truncate or copy values in as they like. There must be room. */
+static char *append_comma(const struct json_writer *w, char *at)
 {
-	char last = w->length > 0 ? w->data[w->length - 1] : '\0';
+	if (at > w->data && ends_value[(unsigned char)at[-1]])
+		*at++ = ',';
+	return at;
+}
 
-	/* ends of strings, containers, numbers, and of true, false and null */
-	if (last == '"' || last == '}' || last == ']' || (last >= '0' && last <= '9') ||
-		last == 'e' || last == 'l')
-		write_char(w, ',');
+static void write_opening(struct json_writer *w, char c)
+{
+	char *at = reserve(w, strlen(",{"));
+
+	if (at == NULL)
+		return;
+	at = append_comma(w, at);
+	*at++ = c;
+	put(w, at);
 }
 
 void json_write_object_begin(struct json_writer *w)
 {
-	write_comma(w);
-	write_char(w, '{');
+	write_opening(w, '{');
 }
 
 void json_write_object_end(struct json_writer *w)
 {
-	write_char(w, '}');
+	json_write_bytes(w, "}", 1);
 }
 
 void json_write_array_begin(struct json_writer *w)
 {
-	write_comma(w);
-	write_char(w, '[');
+	write_opening(w, '[');
 }
 
 void json_write_array_end(struct json_writer *w)
 {
-	write_char(w, ']');
+	json_write_bytes(w, "]", 1);
+}
+
+void json_write_name(struct json_writer *w, const char *name, size_t length)
+{
+	char *at = reserve(w, strlen(",\"\":") + length);
+
+	if (at == NULL)
+		return;
+	at = append_comma(w, at);
+	*at++ = '"';
+	at = append(at, name, length);
+	put(w, append(at, "\":", 2));
 }
 
 void json_write_key(struct json_writer *w, const char *key)
 {
-	write_comma(w);
-	write_char(w, '"');
-	json_write_bytes(w, key, strlen(key));
-	json_write_bytes(w, "\":", 2);
+	json_write_name(w, key, strlen(key));
 }
 
 /* The first byte from P on that cannot go out as it is, or END. */
@@ -145,12 +185,8 @@ static void write_escaped(struct json_writer *w, char c)
 	}
 }
 
-void json_write_string(struct json_writer *w, const char *text, size_t length)
+static void write_rest_of_string(struct json_writer *w, const char *text, const char *end)
 {
-	const char *end = text + length;
-
-	write_comma(w);
-	write_char(w, '"');
 	for (;;) {
 		const char *stop = skip_verbatim(text, end);
 
@@ -160,7 +196,27 @@ void json_write_string(struct json_writer *w, const char *text, size_t length)
 		write_escaped(w, *stop);
 		text = stop + 1;
 	}
-	write_char(w, '"');
+	json_write_bytes(w, "\"", 1);
+}
+
+/* Most strings go out as they are. */
+void json_write_string(struct json_writer *w, const char *text, size_t length)
+{
+	const char *end = text + length, *stop = skip_verbatim(text, end);
+	char *at = length < SIZE_MAX / 8 ? reserve(w, strlen(",\"\"") + length) : NULL;
+
+	if (at == NULL) {
+		w->failed = true;
+		return;
+	}
+	at = append_comma(w, at);
+	*at++ = '"';
+	at = append(at, text, (size_t)(stop - text));
+	if (stop == end)
+		*at++ = '"';
+	put(w, at);
+	if (stop < end)
+		write_rest_of_string(w, stop, end);
 }
 
 void json_write_cstring(struct json_writer *w, const char *text)
@@ -168,16 +224,31 @@ void json_write_cstring(struct json_writer *w, const char *text)
 	json_write_string(w, text, strlen(text));
 }
 
+/* Before P, and returns where it begins. Two digits at a time. */
+static char *prepend_number(char *p, uint64_t number)
+{
+	static const char pairs[] = "0001020304050607080910111213141516171819"
+				    "2021222324252627282930313233343536373839"
+				    "4041424344454647484950515253545556575859"
+				    "6061626364656667686970717273747576777879"
+				    "8081828384858687888990919293949596979899";
+
+	for (; number >= 10; number /= 100) {
+		p -= 2;
+		memcpy(p, pairs + number % 100 * 2, 2);
+		if (number < 100)
+			return p;
+	}
+	*--p = (char)('0' + number);
+	return p;
+}
+
 void json_write_int(struct json_writer *w, int64_t value)
 {
-	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
 	char text[sizeof("-9223372036854775808")];
 	char *p = text + sizeof(text);
 
-	do {
-		*--p = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest > 0);
+	p = prepend_number(p, value < 0 ? -(uint64_t)value : (uint64_t)value);
 	if (value < 0)
 		*--p = '-';
 	json_write_raw(w, p, (size_t)(text + sizeof(text) - p));
@@ -215,6 +286,10 @@ void json_write_null(struct json_writer *w)
 
 void json_write_raw(struct json_writer *w, const char *text, size_t length)
 {
-	write_comma(w);
-	json_write_bytes(w, text, length);
+	char *at = length < SIZE_MAX / 8 ? reserve(w, strlen(",") + length) : NULL;
+
+	if (at == NULL)
+		w->failed = true;
+	else
+		put(w, append(append_comma(w, at), text, length));
 }

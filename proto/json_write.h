@@ -40,6 +40,7 @@ void json_write_array_end(struct json_writer *w);
 
 /* A member's name, a C string that needs no escaping (field names of the interface). */
 void json_write_key(struct json_writer *w, const char *key);
+void json_write_name(struct json_writer *w, const char *name, size_t length);
 
 void json_write_string(struct json_writer *w, const char *text, size_t length);
 void json_write_cstring(struct json_writer *w, const char *text);

@@ -193,7 +193,7 @@ static int decode_field(const struct message_field *field, const struct json_val
 static int find_field(const struct message *message, const struct json_value *key)
 {
 	for (size_t i = 0; i < message->n_fields; i++)
-		if (json_string_is(key, message->fields[i].name, strlen(message->fields[i].name)))
+		if (json_string_is(key, message->fields[i].name, message->fields[i].name_length))
 			return (int)i;
 	return -1;
 }
@@ -359,7 +359,7 @@ void message_encode_members(
 
 		if (!is_present(field, at))
 			continue;
-		json_write_key(out, field->name);
+		json_write_name(out, field->name, field->name_length);
 		encode_field(field, at, out);
 	}
 }

@@ -62,8 +62,11 @@ enum field_kind {
 
 struct message;
 
+#define MESSAGE_NAME(text) .name = text, .name_length = sizeof(text) - 1
+
 struct message_field {
-	const char *name;
+	const char *name; /* with its length: MESSAGE_NAME() */
+	uint16_t name_length;
 	enum field_kind kind;
 	bool is_required;
 	uint16_t offset;

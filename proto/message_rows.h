@@ -12,7 +12,7 @@
 #define REQUIRED true
 #define OPTIONAL false
 #define FIELD(S, f, k, required)                                                                   \
-	.name = #f, .kind = k, .is_required = required, .offset = offsetof(struct S, f)
+	MESSAGE_NAME(#f), .kind = k, .is_required = required, .offset = offsetof(struct S, f)
 #define BOOL(S, f, required)                                                                       \
 	{                                                                                          \
 		FIELD(S, f, FIELD_BOOL, required)                                                  \

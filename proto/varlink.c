@@ -22,12 +22,20 @@ void varlink_fault_set(struct varlink_fault *fault, const char *parameter, const
 
 enum envelope_key { KEY_METHOD, KEY_PARAMETERS, KEY_ONEWAY, KEY_MORE, KEY_UPGRADE, KEY_COUNT };
 
-static const char *const envelope_keys[KEY_COUNT] = {
-	[KEY_METHOD] = "method",
-	[KEY_PARAMETERS] = "parameters",
-	[KEY_ONEWAY] = "oneway",
-	[KEY_MORE] = "more",
-	[KEY_UPGRADE] = "upgrade",
+#define ENVELOPE_KEY(name)                                                                         \
+	{                                                                                          \
+		name, sizeof(name) - 1                                                             \
+	}
+
+static const struct {
+	const char *text;
+	size_t length;
+} envelope_keys[KEY_COUNT] = {
+	[KEY_METHOD] = ENVELOPE_KEY("method"),
+	[KEY_PARAMETERS] = ENVELOPE_KEY("parameters"),
+	[KEY_ONEWAY] = ENVELOPE_KEY("oneway"),
+	[KEY_MORE] = ENVELOPE_KEY("more"),
+	[KEY_UPGRADE] = ENVELOPE_KEY("upgrade"),
 };
 
 static int fault_here(struct varlink_fault *fault, const char *key, const char *expected)
@@ -45,7 +53,7 @@ static bool has_vendor_prefix(const struct json_value *key)
 static int find_envelope_key(const struct json_value *key)
 {
 	for (int i = 0; i < KEY_COUNT; i++)
-		if (json_string_is(key, envelope_keys[i], strlen(envelope_keys[i])))
+		if (json_string_is(key, envelope_keys[i].text, envelope_keys[i].length))
 			return i;
 	return -1;
 }
@@ -67,7 +75,7 @@ static int collect_envelope(
 			return fault_here(fault, "message",
 				"only the keys method, parameters, oneway, more, upgrade");
 		if (members[index].text)
-			return fault_here(fault, envelope_keys[index], "the key once");
+			return fault_here(fault, envelope_keys[index].text, "the key once");
 		members[index] = value;
 	}
 	return 0;
@@ -102,7 +110,7 @@ static int decode_flags(
 		if (!members[i].text)
 			continue;
 		if (members[i].type != JSON_TRUE && members[i].type != JSON_FALSE)
-			return fault_here(fault, envelope_keys[i], "true or false");
+			return fault_here(fault, envelope_keys[i].text, "true or false");
 		*flags[i] = members[i].type == JSON_TRUE;
 	}
 	if (call->oneway + call->more + call->upgrade > 1)
@@ -110,7 +118,7 @@ static int decode_flags(
 	return 0;
 }
 
-static const struct json_value empty_object = {JSON_OBJECT, false, "{}", 2};
+static const struct json_value empty_object = {.type = JSON_OBJECT, .text = "{}", .length = 2};
 
 static int decode_parameters(const struct json_value *value, struct json_value *ret)
 {
@@ -124,11 +132,11 @@ static int decode_parameters(const struct json_value *value, struct json_value *
 }
 
 static int parse_message(const char *frame, size_t length, unsigned max_depth,
-	struct json_value *ret, struct varlink_fault *fault)
+	struct json_kept *kept, struct json_value *ret, struct varlink_fault *fault)
 {
 	struct json_fault json;
 
-	if (json_parse(frame, length, max_depth, ret, &json) < 0) {
+	if (json_parse_keeping(frame, length, max_depth, kept, ret, &json) < 0) {
 		varlink_fault_set(fault, "message", "%s at byte %zu", json.expected, json.offset);
 		return -EBADMSG;
 	}
@@ -141,7 +149,7 @@ int varlink_call_decode(const char *frame, size_t length, unsigned max_depth,
 	struct varlink_call *ret, struct varlink_fault *fault)
 {
 	struct json_value message, members[KEY_COUNT] = {0};
-	int r = parse_message(frame, length, max_depth, &message, fault);
+	int r = parse_message(frame, length, max_depth, &ret->kept, &message, fault);
 
 	if (r < 0)
 		return r;
@@ -163,7 +171,7 @@ int varlink_reply_decode(
 	struct varlink_fault fault;
 	struct json_value message, value;
 
-	if (parse_message(frame, length, max_depth, &message, &fault) < 0)
+	if (parse_message(frame, length, max_depth, &ret->kept, &message, &fault) < 0)
 		return -EBADMSG;
 	ret->error[0] = '\0';
 	if (json_find_member(&message, "error", &value) && value.type != JSON_NULL) {
@@ -256,9 +264,7 @@ struct get_description_call {
 };
 
 static const struct message_field get_description_fields[] = {
-	{.name = "interface",
-		.kind = FIELD_STRING,
-		.is_required = true,
+	{MESSAGE_NAME("interface"), .kind = FIELD_STRING, .is_required = true,
 		.offset = offsetof(struct get_description_call, interface)},
 };
 static const struct message get_description_in = {"GetInterfaceDescription.in",
@@ -330,15 +336,18 @@ static void serve_get_info(const struct varlink_service *service, struct json_wr
 	varlink_reply_end(out, false);
 }
 
+/* NAME is not NUL-ended, and has no NUL in it. */
+static bool is_name(const char *candidate, const char *name, size_t length)
+{
+	return strncmp(candidate, name, length) == 0 && candidate[length] == '\0';
+}
+
 static const struct varlink_interface *find_interface(
 	const struct varlink_service *service, const char *name, size_t length)
 {
-	for (size_t i = 0; i < service->n_interfaces; i++) {
-		const char *candidate = service->interfaces[i]->name;
-
-		if (strlen(candidate) == length && memcmp(candidate, name, length) == 0)
+	for (size_t i = 0; i < service->n_interfaces; i++)
+		if (is_name(service->interfaces[i]->name, name, length))
 			return service->interfaces[i];
-	}
 	return NULL;
 }
 
@@ -407,12 +416,9 @@ static void serve_standard(const struct varlink_service *service, const struct v
 static const struct varlink_method *find_method(
 	const struct varlink_interface *interface, const char *name, size_t length)
 {
-	for (size_t i = 0; i < interface->n_methods; i++) {
-		const char *candidate = interface->methods[i].name;
-
-		if (strlen(candidate) == length && memcmp(candidate, name, length) == 0)
+	for (size_t i = 0; i < interface->n_methods; i++)
+		if (is_name(interface->methods[i].name, name, length))
 			return &interface->methods[i];
-	}
 	return NULL;
 }
 

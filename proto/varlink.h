@@ -29,10 +29,12 @@ void varlink_fault_set(struct varlink_fault *fault, const char *parameter, const
 
 /* ---- server ---- */
 
+/* Not to be copied: it points into itself. */
 struct varlink_call {
 	const char *method; /* "interface.Method", not NUL-ended */
 	size_t method_length;
 	struct json_value parameters; /* an object; absent and null are {} */
+	struct json_kept kept;        /* of the frame: what parameters point into */
 	bool oneway;
 	bool more;
 	bool upgrade;
@@ -101,9 +103,11 @@ enum varlink_flag { VARLINK_PLAIN, VARLINK_ONEWAY, VARLINK_MORE };
 void varlink_call_begin(struct json_writer *out, const char *method, enum varlink_flag flag);
 void varlink_call_end(struct json_writer *out);
 
+/* Not to be copied: it points into itself. */
 struct varlink_reply {
 	char error[VARLINK_METHOD_MAX + 1]; /* the error's full name; "" for none */
 	struct json_value parameters;       /* an object */
+	struct json_kept kept;              /* of the frame: what parameters point into */
 	bool continues;
 };
 

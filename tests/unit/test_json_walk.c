@@ -107,6 +107,98 @@ START_TEST(inner_values_can_be_walked)
 }
 END_TEST
 
+static void check_same(const struct json_value *kept, const struct json_value *other)
+{
+	ck_assert_int_eq(kept->type, other->type);
+	ck_assert_int_eq(kept->escaped, other->escaped);
+	ck_assert_ptr_eq(kept->text, other->text);
+	ck_assert_uint_eq(kept->length, other->length);
+}
+
+/* As deep as objects lie in objects; returns the number of members that were kept. */
+static size_t check_same_walk(const struct json_value *kept, const struct json_value *other)
+{
+	struct json_value kept_key, kept_value, key, value;
+	struct json_iter of_kept, of_text;
+	size_t n_kept = kept->n_members;
+
+	check_same(kept, other);
+	ck_assert_ptr_null(other->members);
+	if (other->type != JSON_OBJECT)
+		return 0;
+	json_iter_init(&of_kept, kept);
+	json_iter_init(&of_text, other);
+	while (json_next_member(&of_text, &key, &value)) {
+		ck_assert(json_next_member(&of_kept, &kept_key, &kept_value));
+		check_same(&kept_key, &key);
+		n_kept += check_same_walk(&kept_value, &value);
+	}
+	ck_assert(!json_next_member(&of_kept, &kept_key, &kept_value));
+	return n_kept;
+}
+
+static size_t check_kept(const char *text)
+{
+	struct json_kept kept;
+	struct json_value value, other = parsed(text);
+
+	ck_assert_int_eq(json_parse_keeping(text, strlen(text), 1024, &kept, &value, NULL), 0);
+	return check_same_walk(&value, &other);
+}
+
+START_TEST(kept_members_are_those_of_the_text)
+{
+	static const struct {
+		const char *text;
+		size_t n_kept;
+	} cases[] = {
+		{"7", 0},
+		{"\"a\\n\"", 0},
+		{"{}", 0},
+		{"[{\"a\":{\"b\":1}}]", 0},
+		{" {\"a\":1} ", 1},
+		{"{\"a\":{},\"b\":[],\"c\":\"\"}", 3},
+		{"{\"m\\u0065\":\"\\\"\" , \"p\" : { \"x\" : -1e5 ,\"x\":null } ,\"o\":true}", 5},
+		{"{\"p\":{\"d\":{\"e\":{\"f\":[{\"g\":1}]}},\"h\":\"i\"}}", 3},
+		{"{\"p\":[{\"a\":1},{\"b\":2}],\"q\":{\"c\":[{}]}}", 3},
+		{"{\"p\":{\"a\":1},\"q\":{\"b\":2,\"c\":\"}\"}}", 5},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_uint_eq(check_kept(cases[i].text), cases[i].n_kept);
+}
+END_TEST
+
+/* OUTER members, and as many INNER ones in each of the first two. */
+static size_t count_kept(int n_outer, int n_inner)
+{
+	static char text[65536];
+	size_t used = 0;
+
+	text[used++] = '{';
+	for (int i = 0; i < n_outer; i++) {
+		used += (size_t)sprintf(text + used, "%s\"o%d\":{", i ? "," : "", i);
+		for (int j = 0; i < 2 && j < n_inner; j++)
+			used += (size_t)sprintf(
+				text + used, "%s\"i%d\":\"%d\"", j ? "," : "", j, j);
+		text[used++] = '}';
+	}
+	text[used++] = '}';
+	text[used] = '\0';
+	return check_kept(text);
+}
+
+START_TEST(members_are_kept_where_there_is_room_for_all)
+{
+	ck_assert_uint_eq(count_kept(8, 12), 8 + 24);
+	ck_assert_uint_eq(count_kept(8, 13), 8 + 13); /* none of the second one's */
+	ck_assert_uint_eq(count_kept(8, 24), 8 + 24);
+	ck_assert_uint_eq(count_kept(8, 25), 8);
+	ck_assert_uint_eq(count_kept(9, 1), 0);
+	ck_assert_uint_eq(count_kept(1000, 1000), 0);
+}
+END_TEST
+
 START_TEST(first_member_of_a_name_is_found)
 {
 	struct json_value object = parsed("{\"A\":0,\"a\":1,\"a\":2,\"a\\u0062\":3,\"\":4}"), value;
@@ -292,6 +384,8 @@ int main(void)
 	tcase_add_test(tc, elements_come_in_order);
 	tcase_add_test(tc, empty_containers_have_nothing);
 	tcase_add_test(tc, inner_values_can_be_walked);
+	tcase_add_test(tc, kept_members_are_those_of_the_text);
+	tcase_add_test(tc, members_are_kept_where_there_is_room_for_all);
 	tcase_add_test(tc, first_member_of_a_name_is_found);
 	tcase_add_test(tc, nothing_is_found_in_other_types);
 	tcase_add_test(tc, escapes_are_decoded);
