@@ -75,18 +75,41 @@ static void take_out_stall(struct broker *broker)
 	pthread_mutex_unlock(&broker->stall_lock);
 }
 
+/* How far the time of day is ahead of the monotonic clock, as each thread has seen it last. One look
+ * at a clock is a twentieth of a call, so a set clock is noticed a little later. */
+#define WALL_KEPT_NS INT64_C(1000000)
+
+static _Thread_local struct {
+	int64_t seen_ns;
+	int64_t ahead_us;
+} wall;
+
+int64_t broker_wall_us(int64_t monotonic_ns)
+{
+	if (!wall.seen_ns || monotonic_ns - wall.seen_ns >= WALL_KEPT_NS) {
+		wall.seen_ns = monotonic_ns;
+		wall.ahead_us = clock_ns(CLOCK_REALTIME) / 1000 - monotonic_ns / 1000;
+	}
+	return monotonic_ns / 1000 + wall.ahead_us;
+}
+
+static struct table_time time_at(struct broker *broker, int64_t *now_ns)
+{
+	if (is_stale(broker, *now_ns)) {
+		take_out_stall(broker);
+		*now_ns = monotonic_ns();
+	}
+	return (struct table_time){
+		.now_us = *now_ns / 1000 - atomic_load(&broker->stalled_us),
+		.wall_us = broker_wall_us(*now_ns),
+	};
+}
+
 struct table_time broker_time(struct broker *broker)
 {
 	int64_t now_ns = monotonic_ns();
 
-	if (is_stale(broker, now_ns)) {
-		take_out_stall(broker);
-		now_ns = monotonic_ns();
-	}
-	return (struct table_time){
-		.now_us = now_ns / 1000 - atomic_load(&broker->stalled_us),
-		.wall_us = clock_ns(CLOCK_REALTIME) / 1000,
-	};
+	return time_at(broker, &now_ns);
 }
 
 const uint64_t *broker_seed(const struct broker *broker)
@@ -171,24 +194,19 @@ static void count(_Atomic uint64_t *counter)
 }
 
 /* Try first, so that only an acquisition that found the lock held costs a second look at the clock
- * and counts as contended. */
-static int64_t lock(struct broker *broker)
+ * and counts as contended. Returns when it was entered. */
+static int64_t lock(struct broker *broker, int64_t now_ns)
 {
-	bool is_contended = pthread_mutex_trylock(&broker->lock) != 0;
-	int64_t begin_ns = 0, wait_ns = 0, entered_ns;
+	int64_t wait_ns = 0;
 
-	if (is_contended) {
-		begin_ns = monotonic_ns();
+	if (pthread_mutex_trylock(&broker->lock) != 0) {
 		pthread_mutex_lock(&broker->lock);
-	}
-	entered_ns = monotonic_ns();
-	if (is_contended) {
-		wait_ns = entered_ns - begin_ns;
+		wait_ns = monotonic_ns() - now_ns;
 		count(&broker->stats.contended);
 	}
 	count(&broker->stats.acquisitions);
 	histogram_add(&broker->stats.wait_ns, wait_ns, 1);
-	return entered_ns;
+	return now_ns + wait_ns;
 }
 
 static void unlock(struct broker *broker, int64_t entered_ns)
@@ -199,11 +217,13 @@ static void unlock(struct broker *broker, int64_t entered_ns)
 
 void broker_enter(struct broker *broker, struct section *section)
 {
+	int64_t now_ns = monotonic_ns();
+
 	section->broker = broker;
 	section->table = broker->table;
-	section->now = broker_time(broker);
+	section->now = time_at(broker, &now_ns);
 	table_change_init(&section->change);
-	section->entered_ns = lock(broker);
+	section->entered_ns = lock(broker, now_ns);
 	table_begin_section(broker->table);
 }
 
@@ -215,7 +235,7 @@ static void supply(struct broker *broker, const struct table_wants *wants)
 	int64_t entered_ns;
 
 	table_supply_init(&supply, wants);
-	entered_ns = lock(broker);
+	entered_ns = lock(broker, monotonic_ns());
 	table_give(broker->table, wants, &supply);
 	unlock(broker, entered_ns);
 	table_supply_deinit(&supply);
@@ -224,7 +244,7 @@ static void supply(struct broker *broker, const struct table_wants *wants)
 void broker_expect(struct broker *broker, size_t n_sessions)
 {
 	struct table_wants wants;
-	int64_t entered_ns = lock(broker);
+	int64_t entered_ns = lock(broker, monotonic_ns());
 
 	table_wants_for(broker->table, n_sessions, &wants);
 	unlock(broker, entered_ns);

@@ -133,4 +133,8 @@ const struct broker_stats *broker_stats(const struct broker *broker);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t monotonic_ns(void);
 
+/* The time of day, in microseconds, at a recent time of that clock. A clock that was set is noticed
+ * within a millisecond. Any thread. */
+int64_t broker_wall_us(int64_t monotonic_ns);
+
 #endif

@@ -267,6 +267,8 @@ void conn_work(struct conn *conn)
 
 	if (conn->is_closed)
 		return;
+	if (!conn->read_ns)
+		conn->read_ns = loop_polled_ns(conn->loop);
 	frame_set_limit(&conn->frames, atomic_load(&conn->loop->server->frame_limit));
 	resume_pending(conn);
 	r = serve_frames(conn);
@@ -319,8 +321,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 	if (n == 0)
 		return;
 	loop_count(&conn->loop->stats.bytes_received, (uint64_t)n);
-	if (!conn->read_ns)
-		conn->read_ns = monotonic_ns();
 	frame_feed(&conn->frames, buffer->base, (size_t)n);
 	conn_work(conn);
 }

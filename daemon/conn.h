@@ -53,7 +53,7 @@ struct conn {
 	int64_t begun_ns;    /* when the frame that is arriving began; 0: none */
 	int64_t progress_ns; /* when the peer last took output */
 	size_t progress_left;
-	int64_t read_ns;         /* the first read of this turn */
+	int64_t read_ns;         /* the turn that the calls in work came in */
 	uint64_t n_created;      /* creations in the gathered output */
 	uint32_t carried_number; /* in the description for the next daemon */
 

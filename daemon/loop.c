@@ -85,6 +85,14 @@ static struct adoption *take_adoption(struct loop *loop)
 	return adoption;
 }
 
+/* The first thing that comes of a poll looks at the clock, for all of its turn. */
+int64_t loop_polled_ns(struct loop *loop)
+{
+	if (!loop->polled_ns)
+		loop->polled_ns = monotonic_ns();
+	return loop->polled_ns;
+}
+
 /* ---- output ---- */
 
 static void break_promises(struct loop *loop)
@@ -209,8 +217,9 @@ static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *loop = prepare->data;
 
-	if (loop->poll_returned_ns)
-		histogram_add(&loop->stats.lag_ns, monotonic_ns() - loop->poll_returned_ns, 1);
+	if (loop->polled_ns)
+		histogram_add(&loop->stats.lag_ns, monotonic_ns() - loop->polled_ns, 1);
+	loop->polled_ns = 0;
 	loop->turn_began_us = broker_time(loop->server->broker).now_us;
 }
 
@@ -269,7 +278,7 @@ static void on_check(uv_check_t *check)
 {
 	struct loop *loop = check->data;
 
-	loop->poll_returned_ns = monotonic_ns();
+	loop_polled_ns(loop);
 	if (loop->turns_wanted > 0)
 		loop->turns_wanted--;
 	work_on_backlog(loop);

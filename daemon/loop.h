@@ -87,7 +87,7 @@ struct loop {
 	bool is_stopping;
 
 	int64_t turn_began_us;    /* table clock, before polling */
-	int64_t poll_returned_ns; /* for the lag */
+	int64_t polled_ns;        /* loop_polled_ns(); 0: not looked at the clock in this turn */
 	int64_t backlog_since_us; /* table clock; 0: there is none */
 	unsigned turns_wanted;    /* whole turns to make without blocking */
 	bool is_turn_asked;
@@ -126,6 +126,9 @@ int loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admi
 /* Hand a watch (watch.link) of this loop's over to it, to be reaped. Any thread. */
 void loop_leave_watch(struct loop *loop, struct list *link);
 struct list *loop_take_watch(struct loop *loop); /* NULL: none */
+
+/* When what this turn works on had come, at the latest: CLOCK_MONOTONIC in nanoseconds. */
+int64_t loop_polled_ns(struct loop *loop);
 
 /* Keep the loop from blocking in its next poll. */
 void loop_spin(struct loop *loop);

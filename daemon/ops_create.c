@@ -79,7 +79,7 @@ static struct session *make_with(struct request *request, const struct create_ca
 
 	if (!params.request_id) {
 		params.request_id_length =
-			id_new_request(ids, broker_time(request->broker).wall_us, made);
+			id_new_request(ids, broker_wall_us(request->conn->read_ns), made);
 		params.request_id = made;
 	}
 	return session_new(&params);

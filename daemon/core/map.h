@@ -9,6 +9,7 @@
 #ifndef USHER_CORE_MAP_H
 #define USHER_CORE_MAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,12 @@ void map_prefetch(const struct map *map, uint64_t hash);
 /* How many buckets an array to give should have; 0 while the present one is large enough or the
  * last growth has not been finished. */
 size_t map_wanted(const struct map *map);
+
+/* Whether map_wanted() or map_take_spare() may have something to say. */
+static inline bool map_is_content(const struct map *map)
+{
+	return !map->spare && (map->old_buckets || map->count <= map->mask + 1);
+}
 
 /* Take N_BUCKETS zeroed pointers; returns NULL, or BUCKETS if it has no use for them now. */
 struct map_node **map_give(struct map *map, struct map_node **buckets, size_t n_buckets);
