@@ -65,7 +65,7 @@ main() {
   local directory=$repository/build-release usherd usherctl socket
 
   need "${build_packages[@]}"
-  build "$directory" --buildtype=release -Dtests=false
+  build "$directory" --buildtype=release -Db_lto=true -Dtests=false
   usherd=$(built "$directory" usherd)
   usherctl=$(built "$directory" usherctl)
   if only_prints "$@"; then
