@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/ids.h"
 
+#include "proto/decimal.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,15 +83,11 @@ int id_parse_session(const char *text, size_t length, uint64_t *ret)
 
 static char *put_decimal(char *next, uint64_t number)
 {
-	char digits[20];
-	size_t n = 0;
+	char digits[DECIMAL_MAX];
+	char *end = digits + sizeof(digits), *first = decimal_before(end, number);
 
-	do
-		digits[n++] = (char)('0' + number % 10);
-	while (number /= 10);
-	while (n)
-		*next++ = digits[--n];
-	return next;
+	memcpy(next, first, (size_t)(end - first));
+	return next + (end - first);
 }
 
 size_t id_new_request(struct id_source *source, int64_t wall_us, char text[REQUEST_ID_SIZE])

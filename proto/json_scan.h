@@ -78,6 +78,8 @@ void json_iter_init(struct json_iter *iter, const struct json_value *container);
 /* The next member or element; false at the end. Order and duplicates are those of the text. */
 bool json_next_member(
 	struct json_iter *iter, struct json_value *ret_key, struct json_value *ret_value);
+/* The next member where it is kept, or else in STORAGE; NULL at the end. */
+const struct json_member *json_next(struct json_iter *iter, struct json_member *storage);
 bool json_next_element(struct json_iter *iter, struct json_value *ret_value);
 
 /* The first member of OBJECT named KEY (a C string without escapes); false without one. */

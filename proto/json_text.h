@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "proto/json_scan.h"
 
@@ -21,32 +24,60 @@ static inline bool json_is_plain(char c)
 	return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
 
-/* How many of the first bytes of WORD, eight bytes of a text, are plain. A borrow spoils only bytes
+/* How many of the 8 bytes at TEXT are plain before one that is not. A borrow spoils only bytes
  * after one that is not. */
-static inline size_t json_count_plain(uint64_t word)
+static inline size_t json_count_plain_8(const char *text)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t bytes = le64toh(word);
-	uint64_t control = bytes - ones * 0x20;
-	uint64_t quote = (bytes ^ (ones * '"')) - ones;
-	uint64_t backslash = (bytes ^ (ones * '\\')) - ones;
-	uint64_t others = (bytes | control | quote | backslash) & (ones * 0x80);
+	uint64_t bytes, control, quote, backslash, others;
 
-	return others ? (size_t)__builtin_ctzll(others) / 8 : sizeof(word);
+	memcpy(&bytes, text, sizeof(bytes));
+	bytes = le64toh(bytes);
+	control = bytes - ones * 0x20;
+	quote = (bytes ^ (ones * '"')) - ones;
+	backslash = (bytes ^ (ones * '\\')) - ones;
+	others = (bytes | control | quote | backslash) & (ones * 0x80);
+	return others ? (size_t)__builtin_ctzll(others) / 8 : 8;
 }
+
+/* How many of the 16 bytes at TEXT are plain before one that is not. */
+#ifdef __SSE2__
+static inline size_t json_count_plain_16(const char *text)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i *)text);
+	__m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+	__m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+	/* As signed numbers, what is not ASCII is below the controls. */
+	__m128i controls = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
+	__m128i others = _mm_or_si128(_mm_or_si128(quotes, backslashes), controls);
+	unsigned found = (unsigned)_mm_movemask_epi8(others);
+
+	return (size_t)__builtin_ctz(found | 1u << 16);
+}
+#else
+static inline size_t json_count_plain_16(const char *text)
+{
+	size_t n = json_count_plain_8(text);
+
+	return n < 8 ? n : 8 + json_count_plain_8(text + 8);
+}
+#endif
 
 /* The first byte in [TEXT, END) that is not plain, or END. */
 static inline const char *json_skip_plain(const char *text, const char *end)
 {
-	uint64_t word;
+	while (end - text >= 16) {
+		size_t n = json_count_plain_16(text);
 
-	while ((size_t)(end - text) >= sizeof(word)) {
-		size_t n;
-
-		memcpy(&word, text, sizeof(word));
-		n = json_count_plain(word);
 		text += n;
-		if (n < sizeof(word))
+		if (n < 16)
+			return text;
+	}
+	if (end - text >= 8) {
+		size_t n = json_count_plain_8(text);
+
+		text += n;
+		if (n < 8)
 			return text;
 	}
 	while (text < end && json_is_plain(*text))

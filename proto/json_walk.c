@@ -118,27 +118,28 @@ void json_iter_init(struct json_iter *iter, const struct json_value *container)
 	iter->last = container->members + container->n_members;
 }
 
-static bool next_kept(
-	struct json_iter *iter, struct json_value *ret_key, struct json_value *ret_value)
+const struct json_member *json_next(struct json_iter *iter, struct json_member *storage)
 {
-	if (iter->member == iter->last)
-		return false;
-	*ret_key = iter->member->key;
-	*ret_value = iter->member->value;
-	iter->member++;
-	return true;
+	if (iter->member)
+		return iter->member < iter->last ? iter->member++ : NULL;
+	if (!skip_between(iter))
+		return NULL;
+	take_value(iter, &storage->key);
+	skip_between(iter);
+	take_value(iter, &storage->value);
+	return storage;
 }
 
 bool json_next_member(
 	struct json_iter *iter, struct json_value *ret_key, struct json_value *ret_value)
 {
-	if (iter->member)
-		return next_kept(iter, ret_key, ret_value);
-	if (!skip_between(iter))
+	struct json_member storage;
+	const struct json_member *member = json_next(iter, &storage);
+
+	if (!member)
 		return false;
-	take_value(iter, ret_key);
-	skip_between(iter);
-	take_value(iter, ret_value);
+	*ret_key = member->key;
+	*ret_value = member->value;
 	return true;
 }
 

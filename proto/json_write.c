@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/decimal.h"
 #include "proto/json_text.h"
 
 #define FIRST_CAPACITY 256
@@ -130,16 +131,23 @@ void json_write_array_end(struct json_writer *w)
 	json_write_bytes(w, "]", 1);
 }
 
-void json_write_name(struct json_writer *w, const char *name, size_t length)
-{
-	char *at = reserve(w, strlen(",\"\":") + length);
+#define NAME_ROOM(length) (strlen(",\"\":") + (length))
 
-	if (at == NULL)
-		return;
+/* There must be NAME_ROOM(). */
+static char *append_name(const struct json_writer *w, char *at, const char *name, size_t length)
+{
 	at = append_comma(w, at);
 	*at++ = '"';
 	at = append(at, name, length);
-	put(w, append(at, "\":", 2));
+	return append(at, "\":", 2);
+}
+
+void json_write_name(struct json_writer *w, const char *name, size_t length)
+{
+	char *at = reserve(w, NAME_ROOM(length));
+
+	if (at != NULL)
+		put(w, append_name(w, at, name, length));
 }
 
 void json_write_key(struct json_writer *w, const char *key)
@@ -199,17 +207,13 @@ static void write_rest_of_string(struct json_writer *w, const char *text, const 
 	json_write_bytes(w, "\"", 1);
 }
 
-/* Most strings go out as they are. */
-void json_write_string(struct json_writer *w, const char *text, size_t length)
+#define STRING_ROOM(length) (strlen(",\"\"") + (length))
+
+/* Most strings go out as they are: for those there must be STRING_ROOM(). */
+static void write_string_at(struct json_writer *w, char *at, const char *text, size_t length)
 {
 	const char *end = text + length, *stop = skip_verbatim(text, end);
-	char *at = length < SIZE_MAX / 8 ? reserve(w, strlen(",\"\"") + length) : NULL;
 
-	if (at == NULL) {
-		w->failed = true;
-		return;
-	}
-	at = append_comma(w, at);
 	*at++ = '"';
 	at = append(at, text, (size_t)(stop - text));
 	if (stop == end)
@@ -219,39 +223,57 @@ void json_write_string(struct json_writer *w, const char *text, size_t length)
 		write_rest_of_string(w, stop, end);
 }
 
+void json_write_string(struct json_writer *w, const char *text, size_t length)
+{
+	char *at = reserve(w, STRING_ROOM(length));
+
+	if (at != NULL)
+		write_string_at(w, append_comma(w, at), text, length);
+}
+
+void json_write_string_member(struct json_writer *w, const char *name, size_t name_length,
+	const char *text, size_t length)
+{
+	char *at = reserve(w, NAME_ROOM(name_length) + STRING_ROOM(length));
+
+	if (at != NULL)
+		write_string_at(w, append_name(w, at, name, name_length), text, length);
+}
+
 void json_write_cstring(struct json_writer *w, const char *text)
 {
 	json_write_string(w, text, strlen(text));
 }
 
-/* Before P, and returns where it begins. Two digits at a time. */
-static char *prepend_number(char *p, uint64_t number)
-{
-	static const char pairs[] = "0001020304050607080910111213141516171819"
-				    "2021222324252627282930313233343536373839"
-				    "4041424344454647484950515253545556575859"
-				    "6061626364656667686970717273747576777879"
-				    "8081828384858687888990919293949596979899";
+#define INT_ROOM (strlen("-") + DECIMAL_MAX)
 
-	for (; number >= 10; number /= 100) {
-		p -= 2;
-		memcpy(p, pairs + number % 100 * 2, 2);
-		if (number < 100)
-			return p;
-	}
-	*--p = (char)('0' + number);
-	return p;
+/* There must be INT_ROOM. */
+static char *append_int(char *at, int64_t value)
+{
+	char text[DECIMAL_MAX];
+	char *end = text + sizeof(text);
+	char *p = decimal_before(end, value < 0 ? -(uint64_t)value : (uint64_t)value);
+
+	if (value < 0)
+		*at++ = '-';
+	return append(at, p, (size_t)(end - p));
 }
 
 void json_write_int(struct json_writer *w, int64_t value)
 {
-	char text[sizeof("-9223372036854775808")];
-	char *p = text + sizeof(text);
+	char *at = reserve(w, strlen(",") + INT_ROOM);
 
-	p = prepend_number(p, value < 0 ? -(uint64_t)value : (uint64_t)value);
-	if (value < 0)
-		*--p = '-';
-	json_write_raw(w, p, (size_t)(text + sizeof(text) - p));
+	if (at != NULL)
+		put(w, append_int(append_comma(w, at), value));
+}
+
+void json_write_int_member(
+	struct json_writer *w, const char *name, size_t name_length, int64_t value)
+{
+	char *at = reserve(w, NAME_ROOM(name_length) + INT_ROOM);
+
+	if (at != NULL)
+		put(w, append_int(append_name(w, at, name, name_length), value));
 }
 
 void json_write_double(struct json_writer *w, double value)
@@ -286,10 +308,8 @@ void json_write_null(struct json_writer *w)
 
 void json_write_raw(struct json_writer *w, const char *text, size_t length)
 {
-	char *at = length < SIZE_MAX / 8 ? reserve(w, strlen(",") + length) : NULL;
+	char *at = reserve(w, strlen(",") + length);
 
-	if (at == NULL)
-		w->failed = true;
-	else
+	if (at != NULL)
 		put(w, append(append_comma(w, at), text, length));
 }

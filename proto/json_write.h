@@ -4,8 +4,8 @@
  * Commas are written where they belong; white space is not. What is written is always valid JSON
  * for any bytes in strings: control characters are escaped, each byte of invalid UTF-8 (RFC 3629)
  * becomes U+FFFD, a NUL becomes U+FFFD too, since \u0000 must not go over Varlink. A failed
- * allocation makes the writer fail for good: later calls do nothing and json_writer_failed() tells,
- * so callers check once. One thread at a time.
+ * allocation (or a length that no object has) makes the writer fail for good: later calls do
+ * nothing and json_writer_failed() tells, so callers check once. One thread at a time.
  */
 #ifndef USHER_PROTO_JSON_WRITE_H
 #define USHER_PROTO_JSON_WRITE_H
@@ -41,6 +41,12 @@ void json_write_array_end(struct json_writer *w);
 /* A member's name, a C string that needs no escaping (field names of the interface). */
 void json_write_key(struct json_writer *w, const char *key);
 void json_write_name(struct json_writer *w, const char *name, size_t length);
+
+/* A name and its value at once, which is half the work. */
+void json_write_string_member(struct json_writer *w, const char *name, size_t name_length,
+	const char *text, size_t length);
+void json_write_int_member(
+	struct json_writer *w, const char *name, size_t name_length, int64_t value);
 
 void json_write_string(struct json_writer *w, const char *text, size_t length);
 void json_write_cstring(struct json_writer *w, const char *text);

@@ -223,27 +223,28 @@ int message_decode(const struct message *message, const struct json_value *param
 	struct varlink_fault *fault)
 {
 	struct json_iter iter;
-	struct json_value key, value;
+	struct json_member storage;
+	const struct json_member *member;
 	uint64_t named = 0, seen = 0;
 
 	message_clear(message, ret);
 	json_iter_init(&iter, parameters);
-	while (json_next_member(&iter, &key, &value)) {
-		int index = find_field(message, &key), r;
+	while ((member = json_next(&iter, &storage))) {
+		int index = find_field(message, &member->key), r;
 		const struct message_field *field;
 
 		if (index < 0 && unknown == MESSAGE_IGNORE_UNKNOWN)
 			continue;
 		if (index < 0)
-			return fault_unknown(&key, fault);
+			return fault_unknown(&member->key, fault);
 		field = &message->fields[index];
 		if (named >> index & 1)
 			return expect(fault, field, "the parameter once");
 		named |= UINT64_C(1) << index;
-		if (value.type == JSON_NULL) /* the same as absent */
+		if (member->value.type == JSON_NULL) /* the same as absent */
 			continue;
 		seen |= UINT64_C(1) << index;
-		r = decode_field(field, &value, scratch, field_at(ret, field), fault);
+		r = decode_field(field, &member->value, scratch, field_at(ret, field), fault);
 		if (r)
 			return r;
 	}
@@ -316,20 +317,26 @@ static void encode_field(const struct message_field *field, const void *at, stru
 	const struct message_text *text = at;
 
 	switch (field->kind) {
+	case FIELD_INT:
+		json_write_int_member(out, field->name, field->name_length, *(const int64_t *)at);
+		return;
+	case FIELD_STRING:
+		json_write_string_member(
+			out, field->name, field->name_length, text->text, text->length);
+		return;
+	default:
+		break;
+	}
+	json_write_name(out, field->name, field->name_length);
+	switch (field->kind) {
 	case FIELD_BOOL:
 		json_write_bool(out, *(const bool *)at);
 		break;
 	case FIELD_OPT_BOOL:
 		json_write_bool(out, *(const int *)at > 0);
 		break;
-	case FIELD_INT:
-		json_write_int(out, *(const int64_t *)at);
-		break;
 	case FIELD_FLOAT:
 		json_write_double(out, *(const double *)at);
-		break;
-	case FIELD_STRING:
-		json_write_string(out, text->text, text->length);
 		break;
 	case FIELD_OBJECT:
 		json_write_raw(out, text->text, text->length);
@@ -347,6 +354,9 @@ static void encode_field(const struct message_field *field, const void *at, stru
 	case FIELD_STRINGS:
 		encode_list(field, at, out);
 		break;
+	case FIELD_INT:
+	case FIELD_STRING:
+		break; /* above */
 	}
 }
 
@@ -357,9 +367,7 @@ void message_encode_members(
 		const struct message_field *field = &message->fields[i];
 		const void *at = field_in(value, field);
 
-		if (!is_present(field, at))
-			continue;
-		json_write_name(out, field->name, field->name_length);
-		encode_field(field, at, out);
+		if (is_present(field, at))
+			encode_field(field, at, out);
 	}
 }

@@ -58,25 +58,32 @@ static int find_envelope_key(const struct json_value *key)
 	return -1;
 }
 
-/* Sort the members by their keys; MEMBERS has a NULL text where there is none. */
+/* The values by their keys; NULL where there is none. */
+struct envelope {
+	const struct json_value *values[KEY_COUNT];
+	struct json_member storage[KEY_COUNT + 1]; /* where the parse kept none */
+	size_t n_stored;
+};
+
 static int collect_envelope(
-	const struct json_value *object, struct json_value *members, struct varlink_fault *fault)
+	const struct json_value *object, struct envelope *envelope, struct varlink_fault *fault)
 {
 	struct json_iter iter;
-	struct json_value key, value;
+	const struct json_member *member;
 
 	json_iter_init(&iter, object);
-	while (json_next_member(&iter, &key, &value)) {
-		int index = find_envelope_key(&key);
+	while ((member = json_next(&iter, &envelope->storage[envelope->n_stored]))) {
+		int index = find_envelope_key(&member->key);
 
-		if (index < 0 && has_vendor_prefix(&key))
+		if (index < 0 && has_vendor_prefix(&member->key))
 			continue;
 		if (index < 0)
 			return fault_here(fault, "message",
 				"only the keys method, parameters, oneway, more, upgrade");
-		if (members[index].text)
+		if (envelope->values[index])
 			return fault_here(fault, envelope_keys[index].text, "the key once");
-		members[index] = value;
+		envelope->values[index] = &member->value;
+		envelope->n_stored++;
 	}
 	return 0;
 }
@@ -84,7 +91,7 @@ static int collect_envelope(
 static int decode_method(
 	const struct json_value *value, struct varlink_call *call, struct varlink_fault *fault)
 {
-	if (!value->text || value->type != JSON_STRING)
+	if (!value || value->type != JSON_STRING)
 		return fault_here(fault, "method", "a string \"interface.Method\"");
 	if (value->length > VARLINK_METHOD_MAX)
 		return fault_here(fault, "method", "at most 255 bytes");
@@ -98,7 +105,7 @@ static int decode_method(
 }
 
 static int decode_flags(
-	const struct json_value *members, struct varlink_call *call, struct varlink_fault *fault)
+	const struct envelope *envelope, struct varlink_call *call, struct varlink_fault *fault)
 {
 	bool *flags[KEY_COUNT] = {
 		[KEY_ONEWAY] = &call->oneway,
@@ -107,11 +114,13 @@ static int decode_flags(
 	};
 
 	for (int i = KEY_ONEWAY; i < KEY_COUNT; i++) {
-		if (!members[i].text)
+		const struct json_value *value = envelope->values[i];
+
+		if (!value)
 			continue;
-		if (members[i].type != JSON_TRUE && members[i].type != JSON_FALSE)
+		if (value->type != JSON_TRUE && value->type != JSON_FALSE)
 			return fault_here(fault, envelope_keys[i].text, "true or false");
-		*flags[i] = members[i].type == JSON_TRUE;
+		*flags[i] = value->type == JSON_TRUE;
 	}
 	if (call->oneway + call->more + call->upgrade > 1)
 		return fault_here(fault, "message", "at most one of oneway, more, upgrade");
@@ -122,7 +131,7 @@ static const struct json_value empty_object = {.type = JSON_OBJECT, .text = "{}"
 
 static int decode_parameters(const struct json_value *value, struct json_value *ret)
 {
-	if (!value->text || value->type == JSON_NULL)
+	if (!value || value->type == JSON_NULL)
 		*ret = empty_object;
 	else if (value->type == JSON_OBJECT)
 		*ret = *value;
@@ -148,18 +157,21 @@ static int parse_message(const char *frame, size_t length, unsigned max_depth,
 int varlink_call_decode(const char *frame, size_t length, unsigned max_depth,
 	struct varlink_call *ret, struct varlink_fault *fault)
 {
-	struct json_value message, members[KEY_COUNT] = {0};
+	struct envelope envelope;
+	struct json_value message;
 	int r = parse_message(frame, length, max_depth, &ret->kept, &message, fault);
 
 	if (r < 0)
 		return r;
 	ret->oneway = ret->more = ret->upgrade = false;
-	r = collect_envelope(&message, members, fault);
+	memset(envelope.values, 0, sizeof(envelope.values));
+	envelope.n_stored = 0;
+	r = collect_envelope(&message, &envelope, fault);
 	if (r == 0)
-		r = decode_method(&members[KEY_METHOD], ret, fault);
+		r = decode_method(envelope.values[KEY_METHOD], ret, fault);
 	if (r == 0)
-		r = decode_flags(members, ret, fault);
-	if (r == 0 && decode_parameters(&members[KEY_PARAMETERS], &ret->parameters) < 0)
+		r = decode_flags(&envelope, ret, fault);
+	if (r == 0 && decode_parameters(envelope.values[KEY_PARAMETERS], &ret->parameters) < 0)
 		r = fault_here(fault, "parameters", "an object");
 	return r;
 }
@@ -186,9 +198,8 @@ int varlink_reply_decode(
 			return -EBADMSG;
 		ret->continues = value.type == JSON_TRUE;
 	}
-	value.text = NULL;
-	json_find_member(&message, "parameters", &value);
-	return decode_parameters(&value, &ret->parameters);
+	return decode_parameters(
+		json_find_member(&message, "parameters", &value) ? &value : NULL, &ret->parameters);
 }
 
 /* ---- encoding ---- */
@@ -339,7 +350,8 @@ static void serve_get_info(const struct varlink_service *service, struct json_wr
 /* NAME is not NUL-ended, and has no NUL in it. */
 static bool is_name(const char *candidate, const char *name, size_t length)
 {
-	return strncmp(candidate, name, length) == 0 && candidate[length] == '\0';
+	return candidate[0] == name[0] && strncmp(candidate, name, length) == 0 &&
+	       candidate[length] == '\0';
 }
 
 static const struct varlink_interface *find_interface(

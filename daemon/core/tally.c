@@ -49,26 +49,37 @@ void tally_free(struct tally *tally)
 
 /* ---- finding ---- */
 
-/* A user has a uid, a process a pid and a start time, a label its hash. */
-struct tally_key {
-	uint32_t pool;
-	uint32_t dimension;
-	uint64_t who;
-	uint64_t since;
+/* Of whom a tally is: a user has a uid, a known process a pid and a start time, a label its text.
+ */
+struct tally_name {
+	struct pool *pool;
+	enum dimension dimension;
+	uint32_t uid;
+	int32_t pid;
+	uint64_t start_time;
+	struct text *label;
 };
 
-static uint64_t hash_key(const struct table *table, const struct tally *tally)
+/* Word by word, each bit of which moves all that are above it and then those below (the odd numbers
+ * are those of MurmurHash's end). */
+static uint64_t stir(uint64_t hash, uint64_t word)
 {
-	struct tally_key key = {
-		.pool = tally->pool->number,
-		.dimension = tally->dimension,
-		.who = (uint64_t)(uint32_t)tally->pid << 32 | tally->uid,
-		.since = tally->start_time,
-	};
+	hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+	return (hash ^ hash >> 32) * UINT64_C(0xc4ceb9fe1a85ec53);
+}
 
-	if (tally->label)
-		key.who = map_hash(table->hash_seed, tally->label->bytes, tally->label->length);
-	return map_hash(table->hash_seed, &key, sizeof(key));
+/* Numbers that nobody can choose freely, so this need not be as strong as map_hash(); for a label,
+ * it is. */
+static uint64_t hash_name(const struct table *table, const struct tally_name *name)
+{
+	uint64_t where = (uint64_t)name->pool->number << 8 | name->dimension;
+	uint64_t who = (uint64_t)(uint32_t)name->pid << 32 | name->uid;
+	uint64_t hash;
+
+	if (name->label)
+		who = map_hash(table->hash_seed, name->label->bytes, name->label->length);
+	hash = stir(stir(stir(table->hash_seed[0], where), who), name->start_time);
+	return hash ^ hash >> 32;
 }
 
 static bool is_same_label(const struct text *a, const struct text *b)
@@ -78,75 +89,75 @@ static bool is_same_label(const struct text *a, const struct text *b)
 	return a->length == b->length && !memcmp(a->bytes, b->bytes, a->length);
 }
 
-static bool is_same_tally(const struct tally *a, const struct tally *b)
+static bool is_named(const struct tally *tally, const struct tally_name *name)
 {
-	return a->pool == b->pool && a->dimension == b->dimension && a->uid == b->uid &&
-	       a->pid == b->pid && a->start_time == b->start_time &&
-	       is_same_label(a->label, b->label);
+	return tally->pool == name->pool && tally->dimension == name->dimension &&
+	       tally->uid == name->uid && tally->pid == name->pid &&
+	       tally->start_time == name->start_time && is_same_label(tally->label, name->label);
 }
 
-static struct tally *find(const struct table *table, const struct tally *wanted, uint64_t hash)
+static struct tally *find(const struct table *table, const struct tally_name *name, uint64_t hash)
 {
 	struct map_node *node = map_first(&table->tallies, hash);
 
 	for (; node; node = map_next(node)) {
 		struct tally *tally = container_of(node, struct tally, node);
 
-		if (is_same_tally(tally, wanted))
+		if (is_named(tally, name))
 			return tally;
 	}
 	return NULL;
 }
 
-/* What a session counts in, as a tally to look for. An unknown process is one for each user. */
-static struct tally wanted_tally(struct pool *pool, enum dimension dimension, uint32_t uid,
-	const struct identity *identity, struct text *label)
+/* What a session counts in. An unknown process is one for each user. */
+static void set_name(struct tally_name *ret, struct pool *pool, enum dimension dimension,
+	uint32_t uid, const struct identity *identity, struct text *label)
 {
-	struct tally wanted = {.pool = pool, .dimension = (uint8_t)dimension};
 	bool is_known = identity && identity->pid != IDENTITY_PID_UNKNOWN;
 
+	*ret = (struct tally_name){.pool = pool, .dimension = dimension};
 	if (dimension == BY_UID || (dimension == BY_PROCESS && !is_known))
-		wanted.uid = uid;
+		ret->uid = uid;
 	if (dimension == BY_PROCESS && is_known) {
-		wanted.pid = identity->pid;
-		wanted.start_time = identity->start_time;
+		ret->pid = identity->pid;
+		ret->start_time = identity->start_time;
 	}
 	if (dimension == BY_LABEL)
-		wanted.label = label;
-	return wanted;
+		ret->label = label;
 }
 
-static struct tally_place find_place(const struct table *table, const struct tally *wanted)
+static struct tally_place find_place(const struct table *table, const struct tally_name *name)
 {
 	struct tally_place place;
 
-	if (wanted->dimension == BY_LABEL && !wanted->label)
-		return (struct tally_place){.tally = &wanted->pool->unlabelled};
-	place.hash = hash_key(table, wanted);
-	place.tally = find(table, wanted, place.hash);
+	if (name->dimension == BY_LABEL && !name->label)
+		return (struct tally_place){.tally = &name->pool->unlabelled};
+	place.hash = hash_name(table, name);
+	place.tally = find(table, name, place.hash);
 	return place;
 }
 
-static struct tally wanted_by(const struct session *session, enum dimension dimension)
+static void set_name_by(
+	struct tally_name *ret, const struct session *session, enum dimension dimension)
 {
-	return wanted_tally(
-		session->pool, dimension, session->uid, session->identity, session->label);
+	set_name(ret, session->pool, dimension, session->uid, session->identity, session->label);
 }
 
 /* There must be one to spare. */
 static struct tally *take_spare(
 	struct table *table, const struct session *session, enum dimension dimension, uint64_t hash)
 {
-	struct tally wanted = wanted_by(session, dimension);
 	struct tally *tally = table->spare_tallies;
+	struct tally_name name;
 
+	set_name_by(&name, session, dimension);
 	table->spare_tallies = tally->next_free;
 	table->n_spare_tallies--;
 	tally_init(tally, session->pool, dimension);
-	tally->uid = wanted.uid;
-	tally->pid = wanted.pid;
-	tally->start_time = wanted.start_time;
-	tally->label = text_ref(wanted.label);
+	tally->uid = name.uid;
+	tally->pid = name.pid;
+	tally->start_time = name.start_time;
+	tally->label = text_ref(name.label);
 	map_insert(&table->tallies, &tally->node, hash);
 	return tally;
 }
@@ -181,9 +192,11 @@ static void join_at(struct table *table, struct session *session, enum dimension
 
 static void join(struct table *table, struct session *session, enum dimension dimension)
 {
-	struct tally wanted = wanted_by(session, dimension);
-	struct tally_place place = find_place(table, &wanted);
+	struct tally_name name;
+	struct tally_place place;
 
+	set_name_by(&name, session, dimension);
+	place = find_place(table, &name);
 	join_at(table, session, dimension, &place);
 }
 
@@ -289,18 +302,20 @@ enum dimension quota_exceeded(
 void table_find_tallies(const struct table *table, struct pool *pool, const struct session *session,
 	const struct identity *identity, uint32_t uid, struct tally_place *ret_places)
 {
-	for (int i = 0; i < DIMENSIONS; i++) {
-		struct tally wanted =
-			wanted_tally(pool, (enum dimension)i, uid, identity, session->label);
+	struct tally_name name;
 
-		ret_places[i] = find_place(table, &wanted);
+	for (int i = 0; i < DIMENSIONS; i++) {
+		set_name(&name, pool, (enum dimension)i, uid, identity, session->label);
+		ret_places[i] = find_place(table, &name);
 	}
 }
 
 uint64_t table_user_waiting(const struct table *table, const struct pool *pool, uint32_t uid)
 {
-	struct tally wanted = wanted_tally((struct pool *)pool, BY_UID, uid, NULL, NULL);
-	struct tally_place place = find_place(table, &wanted);
+	struct tally_name name;
+	struct tally_place place;
 
+	set_name(&name, (struct pool *)pool, BY_UID, uid, NULL, NULL);
+	place = find_place(table, &name);
 	return place.tally ? place.tally->waiting : 0;
 }
