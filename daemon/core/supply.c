@@ -69,8 +69,7 @@ static bool is_content(const struct table *table)
 	       !is_wanting(&table->deadlines, table->deadlines.count + table->overdue) &&
 	       !is_wanting(&table->waits, table->waits.count) &&
 	       table->n_spare_tallies >= TALLIES_SPARE && !table->n_shadow_pools &&
-	       (!(table->n_readers + table->n_announced) ||
-		       table->n_spare_events >= EVENTS_SPARE);
+	       (!(table->n_readers + table->n_announced) || table->n_spare_events >= EVENTS_SPARE);
 }
 
 bool table_wants(const struct table *table, struct table_wants *ret)

@@ -150,9 +150,10 @@ class Broker:
         self.start(*options, **environment)
 
     def start(self, *options, **environment):
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab") as log:  # two loops: what goes wrong between them shows here
             self.process = subprocess.Popen(
-                [os.environ["USHERD"], "--config", self.config, "--socket", self.socket, *options],
+                [os.environ["USHERD"], "--config", self.config, "--socket", self.socket,
+                 "--workers", "2", *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **environment})
         wait_for(self.is_ready, "the broker")
 

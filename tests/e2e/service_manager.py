@@ -151,7 +151,8 @@ class Service(Broker):
             environment["LISTEN_FDNAMES"] = ":".join(name for name, _ in passed)
         if self.limit_files:
             moves += f"ulimit -n {self.limit_files}; "
-        command = [os.environ["USHERD"], "--config", self.config, "--socket", self.socket]
+        command = [os.environ["USHERD"], "--config", self.config, "--socket", self.socket,
+                   "--workers", "2"]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 ["bash", "-c", moves + 'LISTEN_PID=$$ exec "$@"', "bash", *command, *self.options],
