@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/bench/bench.h"
+
+#include "tests/bench/clock.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define SPARE_FILES 32
+
+static volatile sig_atomic_t last_signal;
+
+static void on_signal(int number)
+{
+	last_signal = number;
+	load_stop();
+}
+
+void bench_begin(void)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+	struct rlimit files;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+void bench_complain(const struct options *options, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(stderr, "%s: ", options->program);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+}
+
+bool bench_lacks_files(const struct options *options, uint64_t wanted)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || wanted + SPARE_FILES <= files.rlim_cur)
+		return false;
+	bench_complain(options,
+		"%" PRIu64 " connections take more open files than the %" PRIu64
+		" that a process may have here; see 'ulimit -Hn'",
+		wanted, (uint64_t)files.rlim_cur);
+	return true;
+}
+
+struct load bench_load(const struct options *options, const struct dialect *dialect)
+{
+	return (struct load){
+		.dialect = dialect,
+		.operation = options->operation,
+		.path = options->socket,
+		.threads = options->threads,
+		.connections = options->connections,
+		.depth = options->depth,
+		.warmup_ns = options->warmup_ms * (NS_PER_S / 1000),
+		.duration_ns = options->duration_ms * (NS_PER_S / 1000),
+		.rate = options->rate,
+		.count = options->count,
+		.sessions = options->sessions,
+	};
+}
+
+int bench_exit(const struct options *options, const struct outcome *outcome)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		bench_complain(options, "cannot write to standard output");
+		return 1;
+	}
+	if (outcome->stop == STOP_ASKED)
+		return 128 + last_signal;
+	return outcome->errors.sum > 0 || outcome->stop == STOP_FAILED || outcome->ops == 0;
+}
