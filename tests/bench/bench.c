@@ -19,6 +19,16 @@ static void on_signal(int number)
 	load_stop();
 }
 
+bool bench_is_interrupted(void)
+{
+	return last_signal != 0;
+}
+
+int bench_interrupted_exit(void)
+{
+	return 128 + last_signal;
+}
+
 void bench_begin(void)
 {
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
@@ -80,6 +90,6 @@ int bench_exit(const struct options *options, const struct outcome *outcome)
 		return 1;
 	}
 	if (outcome->stop == STOP_ASKED)
-		return 128 + last_signal;
+		return bench_interrupted_exit();
 	return outcome->errors.sum > 0 || outcome->stop == STOP_FAILED || outcome->ops == 0;
 }

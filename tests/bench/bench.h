@@ -13,6 +13,12 @@ struct load bench_load(const struct options *options, const struct dialect *dial
  * and get as many descriptors as this process may have. */
 void bench_begin(void);
 
+/* Whether a signal has come. */
+bool bench_is_interrupted(void);
+
+/* The exit status of a program that a signal has ended. */
+int bench_interrupted_exit(void);
+
 /* Whether WANTED descriptors beside a few are more than there may be; says so. */
 bool bench_lacks_files(const struct options *options, uint64_t wanted);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/bench/echo.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #define REPLIES 4096 /* that lie together */
 
 size_t echo_reply_bytes = 90;
+bool echo_is_per_frame;
 static char *replies;
 
 void echo_fail(const char *what)
@@ -29,32 +31,64 @@ static void make_replies(void)
 		replies[i * echo_reply_bytes - 1] = '\0';
 }
 
-static void read_arguments(int argc, char **argv)
+static void fail_usage(const char *program)
 {
-	long bytes = argc > 2 ? atol(argv[2]) : (long)echo_reply_bytes;
+	fprintf(stderr, "usage: %s --socket PATH [--reply-bytes N] [--per-frame]\n", program);
+	exit(2);
+}
 
-	if (argc < 2 || argc > 3 || bytes < 1 || bytes > 65536) {
-		fprintf(stderr, "usage: %s PATH [BYTES]\n", argv[0]);
-		exit(2);
+static size_t parse_bytes(const char *program, const char *text)
+{
+	char *end;
+	unsigned long bytes = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || bytes < 1 || bytes > 65536)
+		fail_usage(program);
+	return bytes;
+}
+
+/* Returns the socket's path. */
+static const char *read_arguments(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{"socket", required_argument, NULL, 's'},
+		{"reply-bytes", required_argument, NULL, 'b'},
+		{"per-frame", no_argument, NULL, 'f'},
+		{0},
+	};
+	const char *path = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0) {
+		if (c == 's')
+			path = optarg;
+		else if (c == 'b')
+			echo_reply_bytes = parse_bytes(argv[0], optarg);
+		else if (c == 'f')
+			echo_is_per_frame = true;
+		else
+			fail_usage(argv[0]);
 	}
-	echo_reply_bytes = (size_t)bytes;
+	if (!path || optind < argc)
+		fail_usage(argv[0]);
+	return path;
 }
 
 int echo_listen(int argc, char **argv)
 {
+	const char *path = read_arguments(argc, argv);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	read_arguments(argc, argv);
 	make_replies();
-	if (strlen(argv[1]) >= sizeof(address.sun_path)) {
-		fprintf(stderr, "%s: the path is too long\n", argv[1]);
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		fprintf(stderr, "%s: the path is too long\n", path);
 		exit(2);
 	}
-	strcpy(address.sun_path, argv[1]);
+	strcpy(address.sun_path, path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 		listen(fd, 4096) < 0)
-		echo_fail(argv[1]);
+		echo_fail(path);
 	return fd;
 }
 

@@ -11,8 +11,11 @@
 /* Of a reply, its NUL included. */
 extern size_t echo_reply_bytes;
 
-/* Read the command line, PATH [BYTES], and listen at PATH, without blocking. Ends the program if
- * that cannot be. */
+/* A reply is written for each frame, not for all that came together. */
+extern bool echo_is_per_frame;
+
+/* Read the command line, --socket PATH [--reply-bytes N] [--per-frame], and listen at PATH, without
+ * blocking. Ends the program if that cannot be. */
 int echo_listen(int argc, char **argv);
 
 /* How many frames end in INPUT. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* echo-epoll PATH [BYTES]: answers each NUL-ended frame with one of BYTES (90) bytes, NUL included.
+/* echo-epoll --socket PATH [--reply-bytes N] [--per-frame]: answers each NUL-ended frame with one
+ * of N (90) bytes, NUL included.
  *
  * What talking costs in one thread with nothing but epoll: one read and one write a client and
- * turn. It ends by a signal. */
+ * turn; or one write a frame. It ends by a signal. */
 #include "tests/bench/echo.h"
 
 #include <errno.h>
@@ -49,6 +50,14 @@ static void close_client(struct client *client)
 	free(client);
 }
 
+/* How many of BYTES to write at once: to the end of a reply, or all. */
+static size_t piece(size_t unsent, size_t bytes)
+{
+	size_t rest = unsent % echo_reply_bytes;
+
+	return !echo_is_per_frame ? bytes : rest ? rest : echo_reply_bytes;
+}
+
 /* Replies are all alike: what is left begins in mid-reply. False if the client is gone. */
 static bool write_replies(int epoll, struct client *client, size_t unsent)
 {
@@ -58,7 +67,7 @@ static bool write_replies(int epoll, struct client *client, size_t unsent)
 	client->unsent = unsent;
 	while (client->unsent > 0) {
 		const char *from = echo_replies(client->unsent, &bytes);
-		ssize_t n = send(client->fd, from, bytes, MSG_NOSIGNAL);
+		ssize_t n = send(client->fd, from, piece(client->unsent, bytes), MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EAGAIN)
 			return false;

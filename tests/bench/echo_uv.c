@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* echo-uv PATH [BYTES]: answers each NUL-ended frame with one of BYTES (90) bytes, NUL included.
+/* echo-uv --socket PATH [--reply-bytes N] [--per-frame]: answers each NUL-ended frame with one of N
+ * (90) bytes, NUL included.
  *
- * What talking costs in one libuv loop: no JSON, no table, one write a client and read event. It
- * ends by a signal. */
+ * What talking costs in one libuv loop: no JSON, no table, one write a client and read event; or
+ * one a frame, as servers do that write where they handle a request. It ends by a signal. */
 #include "tests/bench/echo.h"
 
 #include <stdlib.h>
@@ -74,8 +75,10 @@ static void on_read(uv_stream_t *client, ssize_t n, const uv_buf_t *buf)
 		return;
 	}
 	frames = echo_count(buf->base, (size_t)n);
-	if (frames > 0)
+	if (!echo_is_per_frame && frames > 0)
 		answer(client, frames * echo_reply_bytes);
+	for (; echo_is_per_frame && frames > 0 && !uv_is_closing((uv_handle_t *)client); frames--)
+		answer(client, echo_reply_bytes);
 }
 
 static void on_connection(uv_stream_t *listener, int status)

@@ -86,6 +86,11 @@ const char *operation_names(void)
 	return all;
 }
 
+bool operation_has_sessions(const struct operation *operation)
+{
+	return operation->idle == CALL_CREATE || operation->idle == CALL_WAIT;
+}
+
 bool operation_is_known(const struct operation *operation, const struct dialect *dialect)
 {
 	return dialect->requests[operation->idle].text &&

@@ -27,6 +27,9 @@ const struct operation *operation_find(const char *name);
 /* All names, separated by commas. Static. */
 const char *operation_names(void);
 
+/* Whether it holds sessions at all. */
+bool operation_has_sessions(const struct operation *operation);
+
 /* Whether DIALECT has what it calls. */
 bool operation_is_known(const struct operation *operation, const struct dialect *dialect);
 

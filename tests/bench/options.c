@@ -18,9 +18,13 @@ static const char help_of_usher[] =
 	"Put load on a broker, and measure how many operations it does and how long each takes.\n"
 	"\n"
 	"  --socket PATH     the broker's socket (default: $USHER_SOCKET, or the usual one)\n"
-	"  --pool NAME       the pool (default: usher-bench, which is made if it is not there)\n"
+	"  --pool NAME       the pool (default: \"default\"); it is not changed\n"
 	"  --owner OWNER     what the sessions end with: connection, process or detached\n"
-	"                    (default: not said, which means connection)\n";
+	"                    (default: not said, which means connection)\n"
+	"  --waiters N       requests that wait meanwhile in a pool that is filled for them\n"
+	"  --waiters-pool NAME\n"
+	"                    that pool (default: that of --pool; another one is needed where the\n"
+	"                    operation takes slots itself)\n";
 
 static const char help_of_peer[] =
 	"Usage: peer-bench --dialect DIALECT --socket PATH [OPTION]...\n"
@@ -28,7 +32,7 @@ static const char help_of_peer[] =
 	"\n"
 	"  --dialect NAME    what the server is: an echo, redis, or usher\n"
 	"  --socket PATH     the server's socket\n"
-	"  --pool NAME       usher: the pool; redis: the semaphore (default: usher-bench)\n"
+	"  --pool NAME       usher: the pool; redis: the semaphore (default: \"default\")\n"
 	"  --owner OWNER     usher: connection, process or detached\n"
 	"  --reply-bytes N   echo: of every reply, its NUL included (default: 90)\n";
 
@@ -45,7 +49,6 @@ static const char help_of_both[] =
 	"                    or not (default: each as soon as the one before it is done)\n"
 	"  --metadata BYTES  of each session's metadata (default: 128)\n"
 	"  --sessions N      sessions to create before, and to hold meanwhile\n"
-	"  --waiters N       requests that wait in a full pool meanwhile\n"
 	"  --idle N          idle connections beside\n"
 	"  --json            print JSON\n"
 	"  --version         print the version and end\n"
@@ -170,6 +173,7 @@ enum {
 	OPTION_SOCKET,
 	OPTION_POOL,
 	OPTION_OWNER,
+	OPTION_WAITERS_POOL,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_DIALECT,
@@ -197,6 +201,7 @@ static const struct option names[] = {
 	{"socket", required_argument, NULL, OPTION_SOCKET},
 	{"pool", required_argument, NULL, OPTION_POOL},
 	{"owner", required_argument, NULL, OPTION_OWNER},
+	{"waiters-pool", required_argument, NULL, OPTION_WAITERS_POOL},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{0},
@@ -249,6 +254,9 @@ static int take_option(int c, bool is_peer, struct options *o)
 	case OPTION_POOL:
 		o->pool = optarg;
 		return 0;
+	case OPTION_WAITERS_POOL:
+		o->waiters_pool = optarg;
+		return 0;
 	case OPTION_OWNER:
 		return parse_choice(o, "owner", optarg, owners, &o->owner);
 	case OPTION_DIALECT:
@@ -266,10 +274,31 @@ static int take_option(int c, bool is_peer, struct options *o)
 	}
 }
 
+const char *options_waiters_pool(const struct options *options)
+{
+	return options->waiters_pool ? options->waiters_pool : options->pool;
+}
+
 static int refuse(const struct options *options, const char *what)
 {
 	fprintf(stderr, "%s: %s\n", options->program, what);
 	return -EINVAL;
+}
+
+/* What is there beside the load. */
+static int check_company(const struct options *o)
+{
+	bool is_same = strcmp(options_waiters_pool(o), o->pool) == 0;
+
+	if (strcmp(o->program, "peer-bench") == 0 && (o->waiters > 0 || o->idle > 0))
+		return refuse(o, "--waiters and --idle are for usher-bench");
+	if (strcmp(o->dialect, "usher") != 0 && o->owner)
+		return refuse(o, "--owner is for a broker only");
+	if (o->operation->hands_over && o->sessions > 0)
+		return refuse(o, "--operation wait fills its pool by itself: no --sessions");
+	if (o->waiters > 0 && is_same && (operation_has_sessions(o->operation) || o->sessions > 0))
+		return refuse(o, "--waiters fill their pool: give another one with --waiters-pool");
+	return 0;
 }
 
 static int check(const struct options *o, int argc, char **argv)
@@ -289,9 +318,7 @@ static int check(const struct options *o, int argc, char **argv)
 		return refuse(o, "--depth must be 1 with --operation wait and connect");
 	if (o->operation->hands_over && o->connections < 2)
 		return refuse(o, "--operation wait takes two --connections at least");
-	if (strcmp(o->dialect, "usher") != 0 && (o->waiters > 0 || o->owner))
-		return refuse(o, "--waiters and --owner are for a broker only");
-	return 0;
+	return check_company(o);
 }
 
 /* Sessions created in a warm-up would stay, too. */
@@ -311,7 +338,7 @@ int options_parse(int argc, char **argv, bool is_peer, struct options *ret)
 
 	*ret = (struct options){.program = is_peer ? "peer-bench" : "usher-bench",
 		.dialect = is_peer ? NULL : "usher",
-		.pool = DEFAULT_POOL,
+		.pool = "default",
 		.operation = operation_find("create+release"),
 		.threads = 1,
 		.connections = 50,

@@ -8,14 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DEFAULT_POOL "usher-bench"
-
 struct options {
 	const char *program;
 	const char *dialect; /* "usher", "echo" or "redis" */
 	const char *socket;  /* NULL: not given */
 	const char *pool;
-	const char *owner; /* NULL: not given */
+	const char *waiters_pool; /* NULL: not given */
+	const char *owner;        /* NULL: not given */
 	const struct operation *operation;
 	unsigned threads, connections, depth;
 	int64_t warmup_ms, duration_ms;
@@ -28,5 +27,8 @@ struct options {
  * are those of ARGV; 1 if all is done, as with --help; -EINVAL after having said what is wrong;
  * -EIO if standard output takes nothing. */
 int options_parse(int argc, char **argv, bool is_peer, struct options *ret);
+
+/* Where --waiters wait. */
+const char *options_waiters_pool(const struct options *options);
 
 #endif

@@ -33,6 +33,7 @@ static void report(
 		.outcome = outcome,
 		.peer = dialect->peer,
 		.path = options->socket,
+		.create_bytes = dialect->requests[CALL_CREATE].length,
 		.sentence = outcome->errors.first_reply};
 
 	(options->json ? report_print_json : report_print)(&what);
@@ -79,7 +80,7 @@ int main(int argc, char **argv)
 	if (r != 0)
 		return r == -EINVAL ? 2 : r < 0;
 	bench_begin();
-	if (bench_lacks_files(&options, options.connections + options.idle + options.threads))
+	if (bench_lacks_files(&options, options.connections + options.threads))
 		return 1;
 	return begin(&options);
 }

@@ -157,6 +157,7 @@ static void write_setup(struct json_writer *w, const struct report *report)
 	member_int(w, "connections", o->connections);
 	member_int(w, "depth", o->depth);
 	member_int(w, "metadata_bytes", o->metadata_bytes);
+	member_int(w, "create_bytes", report->create_bytes);
 	member_int(w, "sessions", o->sessions);
 	member_int(w, "waiters", o->waiters);
 	member_int(w, "idle", o->idle);

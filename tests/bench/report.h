@@ -11,6 +11,7 @@ struct report {
 	const struct outcome *outcome;
 	const char *peer;     /* "usherd 0.1.0 (2 loops, store ok)" */
 	const char *path;     /* of its socket */
+	size_t create_bytes;  /* of the request on the wire */
 	const char *sentence; /* about the first error; NULL: none */
 };
 
