@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #define SPARE_FILES 32
@@ -81,6 +82,35 @@ struct load bench_load(const struct options *options, const struct dialect *dial
 		.count = options->count,
 		.sessions = options->sessions,
 	};
+}
+
+static const char *meaning(const char *name, const char *sentence)
+{
+	if (sentence)
+		return sentence;
+	if (strcmp(name, "ConnectionClosed") == 0)
+		return "the server closed a connection";
+	if (strcmp(name, "NoReply") == 0)
+		return "the server does not answer";
+	return strcmp(name, "BadReply") == 0 ? "the server's reply is none to what was asked"
+					     : name;
+}
+
+bool bench_is_futile(
+	const struct options *options, const struct outcome *outcome, const char *sentence)
+{
+	const struct tally *errors = &outcome->errors;
+
+	if (outcome->ops > 0)
+		return false;
+	if (errors->sum == 0)
+		bench_complain(options, outcome->stop == STOP_ASKED
+						? "interrupted before anything was measured"
+						: "nothing was measured: no operation was done");
+	else
+		bench_complain(
+			options, "nothing was measured: %s", meaning(errors->first_name, sentence));
+	return true;
 }
 
 int bench_exit(const struct options *options, const struct outcome *outcome)

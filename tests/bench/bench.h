@@ -26,6 +26,11 @@ bool bench_lacks_files(const struct options *options, uint64_t wanted);
 void bench_complain(const struct options *options, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Whether nothing was measured; says so, with what SENTENCE tells of the first
+ * (NULL: nothing). */
+bool bench_is_futile(
+	const struct options *options, const struct outcome *outcome, const char *sentence);
+
 /* The exit status for a load that was run and reported. */
 int bench_exit(const struct options *options, const struct outcome *outcome);
 

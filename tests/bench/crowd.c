@@ -5,6 +5,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/clock.h"
 #include "tests/bench/link.h"
+#include "tests/bench/sentence.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,17 +50,7 @@ static int wait_with(int fd, const struct target *target, const struct request *
 	return complain(target, strerror(errno));
 }
 
-/* What has come that should not have: an error, in a sentence; or the end. Waiting and being idle
- * are silent. */
-static int explain_end(const struct target *target, const char *reply)
-{
-	char *sentence = target_sentence(reply);
-
-	complain(target, sentence ? sentence : "a connection that only waits or is idle has ended");
-	free(sentence);
-	return EXIT_FAILED;
-}
-
+/* Waiting and being idle are silent. */
 static bool is_silent(int fd)
 {
 	char byte;
@@ -67,25 +58,31 @@ static bool is_silent(int fd)
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
-static int check_one(int fd, const struct target *target)
+/* Why the connection has ended, if the broker has said so. */
+static char *last_words(int fd)
 {
 	char reply[REPLY_MAX];
-	ssize_t n;
+	ssize_t n = recv(fd, reply, sizeof(reply) - 1, MSG_DONTWAIT);
 
-	if (is_silent(fd))
-		return 0;
-	n = recv(fd, reply, sizeof(reply) - 1, MSG_DONTWAIT);
 	reply[n > 0 ? n : 0] = '\0';
-	return explain_end(target, reply);
+	return sentence_of_reply(reply);
 }
 
 static int check(const struct crowd *crowd, const struct target *target)
 {
-	int code = 0;
+	char *sentence = NULL;
+	bool is_whole = true;
 
-	for (size_t i = 0; i < crowd->n && code == 0; i++)
-		code = check_one(crowd->fds[i], target);
-	return code;
+	for (size_t i = 0; i < crowd->n && !sentence; i++) {
+		if (is_silent(crowd->fds[i]))
+			continue;
+		is_whole = false;
+		sentence = last_words(crowd->fds[i]);
+	}
+	if (!is_whole)
+		complain(target, sentence ? sentence : "a waiting or idle connection has ended");
+	free(sentence);
+	return is_whole ? 0 : EXIT_FAILED;
 }
 
 bool crowd_is_whole(const struct crowd *crowd, const struct target *target)

@@ -292,6 +292,20 @@ static void note_refusal(struct worker *w, struct lane *lane, const struct answe
 		worker_fail(w);
 }
 
+/* A server that has no room for a connection says so before it is asked. */
+static void refuse_unasked(struct worker *w, struct link *link, const char *reply, size_t length)
+{
+	struct answer answer = {.slot = -1};
+
+	w->load->dialect->judge(w->load->dialect, CALL_CREATE, reply, length, &answer);
+	if (answer.error)
+		tally_add(&w->outcome.errors, answer.error, answer.error_length, w->now_ns, reply,
+			length);
+	if (answer.is_final)
+		worker_fail(w);
+	lanes_lose(w, link, answer.error ? -ECONNRESET : -EPROTO);
+}
+
 bool lanes_take_reply(struct worker *w, struct link *link, const char *reply, size_t length)
 {
 	struct lane *lane = link_answered(link);
@@ -299,7 +313,7 @@ bool lanes_take_reply(struct worker *w, struct link *link, const char *reply, si
 	bool is_last;
 
 	if (!lane) {
-		lanes_lose(w, link, -EPROTO);
+		refuse_unasked(w, link, reply, length);
 		return false;
 	}
 	w->n_calling--;

@@ -96,6 +96,8 @@ int link_flush(struct link *link)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			break;
 		if (n < 0) {
 			link->is_blocked = errno == EAGAIN;
 			return link->is_blocked ? 0 : -errno;

@@ -60,8 +60,8 @@ void link_close(struct link *link);
 /* Put REQUEST of LANE, which is not calling, behind what is to be written. */
 void link_call(struct link *link, struct lane *lane, const struct request *request);
 
-/* Write as much as the socket takes; is_blocked tells if something is left. 0 or a negated errno.
- */
+/* Write as much as the socket takes; is_blocked tells if something is left. To a peer that has gone
+ * all is written: link_receive() finds what it said last, and the end. 0 or a negated errno. */
 int link_flush(struct link *link);
 
 /* Read once, as much as there is. 1, 0 if there is nothing, or a negated errno: -EPIPE at the end.

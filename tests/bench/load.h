@@ -5,8 +5,8 @@
  * it, for a warm-up and the time that is measured; what was begun is awaited, and each session is
  * released. An op counts if it was begun within the measured time, whenever its reply comes. At a
  * fixed rate it begins when it was to be sent: that it could not be, since all lanes were waiting,
- * is part of its latency. Those that could not be sent at all are in the latencies with the time
- * that they had waited at the end, and in no other number.
+ * is part of its latency; but what the warm-up leaves is forgotten. Those that could not be sent at
+ * all are in the latencies with the time that they had waited at the end, and in no other number.
  *
  * One load at a time in a process.
  */

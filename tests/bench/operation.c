@@ -8,8 +8,7 @@
 
 static const struct operation operations[] = {
 	{.name = "create+release",
-		.unit = "one request and its reply, by turns a Create and the Release of its "
-			"session",
+		.unit = "a Create or a Release, by turns, and its reply",
 		.idle = CALL_CREATE,
 		.holding = CALL_RELEASE,
 		.begins = CREATE_RELEASE,
@@ -37,7 +36,7 @@ static const struct operation operations[] = {
 		.counted = BIT(CALL_GET),
 		.is_prepared = true},
 	{.name = "wait",
-		.unit = "a handover: from the sending of a Release to the grant to one that waited",
+		.unit = "a handover: from a Release to the grant to one that waited",
 		.idle = CALL_WAIT,
 		.holding = CALL_RELEASE,
 		.begins = BIT(CALL_RELEASE),

@@ -47,7 +47,7 @@ static const char help_of_both[] =
 	"  --count N         operations to end after (default: none; for create: 10000)\n"
 	"  --rate OPS        begin so many operations a second, whether the earlier ones are done\n"
 	"                    or not (default: each as soon as the one before it is done)\n"
-	"  --metadata BYTES  of each session's metadata (default: 128)\n"
+	"  --metadata BYTES  of each session's metadata (default: 132)\n"
 	"  --sessions N      sessions to create before, and to hold meanwhile\n"
 	"  --idle N          idle connections beside\n"
 	"  --json            print JSON\n"
@@ -345,7 +345,7 @@ int options_parse(int argc, char **argv, bool is_peer, struct options *ret)
 		.depth = 1,
 		.warmup_ms = 1000,
 		.duration_ms = 5000,
-		.metadata_bytes = 128,
+		.metadata_bytes = 132,
 		.reply_bytes = 90};
 	while (r == 0 && (c = getopt_long(argc, argv, "", own, NULL)) >= 0)
 		r = take_option(c, is_peer, ret);

@@ -36,7 +36,10 @@ static void report(
 		.create_bytes = dialect->requests[CALL_CREATE].length,
 		.sentence = outcome->errors.first_reply};
 
-	(options->json ? report_print_json : report_print)(&what);
+	if (options->json)
+		report_print_json(&what);
+	if (!bench_is_futile(options, outcome, what.sentence) && !options->json)
+		report_print(&what);
 }
 
 static int run(const struct options *options, const struct dialect *dialect)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/bench/report.h"
 
+#include "client/cli/format.h"
 #include "proto/duration.h"
 #include "proto/json_write.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#define LABEL  12 /* columns of the screen */
+#define COLUMN 9
 
 static const struct column {
 	const char *key;
@@ -23,9 +27,9 @@ static const struct column {
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-static double latency_us(const struct outcome *outcome, const struct column *column)
+static int64_t latency_ns(const struct outcome *outcome, const struct column *column)
 {
-	return (double)histogram_percentile(&outcome->latency, column->parts) / 1000;
+	return histogram_percentile(&outcome->latency, column->parts);
 }
 
 static double a_second(const struct outcome *outcome, uint64_t n)
@@ -45,7 +49,21 @@ bool report_is_behind(const struct report *report)
 	return report->options->rate > 0 && o->unsent * 99 > o->begun;
 }
 
+double report_busy(const struct report *report)
+{
+	const struct outcome *o = report->outcome;
+
+	return o->duration_s > 0
+		       ? (double)o->cpu_ns / 1e9 / o->duration_s / report->options->threads
+		       : 0;
+}
+
 /* ---- for people ---- */
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
 
 static void print_head(const struct report *report)
 {
@@ -53,16 +71,18 @@ static void print_head(const struct report *report)
 	char text[DURATION_TEXT_MAX];
 
 	printf("%s on %s at %s\n", o->operation->name, report->peer, report->path);
-	printf("%u connection%s, %u in flight on each, %" PRIu64 " bytes of metadata",
-		o->connections, o->connections == 1 ? "" : "s", o->depth, o->metadata_bytes);
+	printf("%u connection%s, %u in flight on each", o->connections, plural(o->connections),
+		o->depth);
+	if (operation_has_sessions(o->operation))
+		printf(", %" PRIu64 " bytes of metadata", o->metadata_bytes);
 	if (o->threads > 1)
 		printf(", %u threads", o->threads);
 	if (o->sessions > 0)
-		printf(", %" PRIu64 " sessions held", o->sessions);
+		printf(", %" PRIu64 " session%s held", o->sessions, plural(o->sessions));
 	if (o->waiters > 0)
 		printf(", %" PRIu64 " waiting", o->waiters);
 	if (o->idle > 0)
-		printf(", %" PRIu64 " idle connections", o->idle);
+		printf(", %" PRIu64 " idle connection%s", o->idle, plural(o->idle));
 	if (o->warmup_ms > 0)
 		printf(", after %s of warm-up", duration_format(o->warmup_ms, text, sizeof(text)));
 	printf("\n\n");
@@ -70,44 +90,57 @@ static void print_head(const struct report *report)
 
 static void print_latency(const struct outcome *outcome)
 {
-	printf("%-16s", "latency in us");
+	char text[FORMAT_MAX];
+
+	printf("%-*s", LABEL, "latency");
 	for (size_t i = 0; i < N_COLUMNS; i++)
-		printf("%10s", columns[i].title);
-	printf("\n%16s", "");
+		printf("%*s", i ? COLUMN : COLUMN - 2, columns[i].title);
+	printf("\n%-*s", LABEL, "");
 	for (size_t i = 0; i < N_COLUMNS; i++)
-		printf("%10.1f", latency_us(outcome, &columns[i]));
+		printf("%*s", i ? COLUMN : COLUMN - 2,
+			format_brief(latency_ns(outcome, &columns[i]), text));
 	printf("\n");
 }
 
 static void print_rate(const struct report *report)
 {
 	const struct outcome *o = report->outcome;
+	char late[FORMAT_MAX];
 
 	if (report->options->rate <= 0)
 		return;
-	printf("%-16s%.0f a second asked, %.0f sent, at most %.1f ms late\n", "rate",
-		report->options->rate, a_second(o, o->begun), (double)o->lag_ns / 1e6);
+	printf("%-*s%.0f ops/s asked, %.0f sent, each at most %s late\n", LABEL, "rate",
+		report->options->rate, a_second(o, o->begun), format_brief(o->lag_ns, late));
 	if (report_is_behind(report))
-		printf("%-16sIt fell behind: %" PRIu64
-		       " ops were due that could not be sent. Either all\n"
-		       "%-16s--connections times --depth were waiting for replies, or %s needs\n"
-		       "%-16smore --threads.\n",
-			"", o->unsent, "", report->options->program, "");
+		printf("%*sBehind: %" PRIu64 " were due and could not be sent, since all requests\n"
+		       "%*sthat may be in flight were; how long they had waited is in the "
+		       "latency.\n",
+			LABEL, "", o->unsent, LABEL, "");
 }
 
 static void print_errors(const struct report *report)
 {
 	const struct tally *errors = &report->outcome->errors;
 
-	printf("%-16s", "errors");
+	printf("%-*s", LABEL, "errors");
 	if (errors->n == 0)
 		printf("none");
 	for (size_t i = 0; i < errors->n; i++)
 		printf("%s%s %" PRIu64, i ? ", " : "", errors->rows[i].name, errors->rows[i].count);
 	printf("\n");
-	if (errors->n > 0)
-		printf("%-16sthe first, %s: %s\n", "", errors->first_name,
-			report->sentence ? report->sentence : "see there");
+	if (report->sentence)
+		printf("%*s%s: %s\n", LABEL, "", errors->first_name, report->sentence);
+}
+
+static void print_client(const struct report *report)
+{
+	double busy = report_busy(report);
+
+	printf("%-*s%.2f us of its own CPU time an op, busy for %.0f %% of the time\n", LABEL,
+		"client", cpu_us_per_op(report->outcome), busy * 100);
+	if (busy > 0.9)
+		printf("%*sIt is the limit itself: give it more --threads, if there are cores.\n",
+			LABEL, "");
 }
 
 void report_print(const struct report *report)
@@ -115,13 +148,18 @@ void report_print(const struct report *report)
 	const struct outcome *o = report->outcome;
 
 	print_head(report);
-	printf("%-16s%.0f ops a second: %" PRIu64 " in %.3f s\n", "throughput", a_second(o, o->ops),
-		o->ops, o->duration_s);
-	printf("%-16sone op is %s\n", "", report->options->operation->unit);
-	print_latency(o);
+	printf("%-*s%.0f ops/s: %" PRIu64 " in %.3f s%s\n", LABEL, "throughput",
+		a_second(o, o->ops), o->ops, o->duration_s,
+		o->stop == STOP_ASKED    ? ", interrupted"
+		: o->stop == STOP_FAILED ? ", given up"
+					 : "");
+	printf("%*san op is %s\n", LABEL, "", report->options->operation->unit);
+	if (o->latency.count > 0)
+		print_latency(o);
 	print_rate(report);
 	print_errors(report);
-	printf("%-16s%.2f us of CPU time for an op\n", "client", cpu_us_per_op(o));
+	if (o->ops > 0)
+		print_client(report);
 }
 
 /* ---- JSON ---- */
@@ -186,7 +224,7 @@ static void write_latency(struct json_writer *w, const struct outcome *outcome)
 	json_write_key(w, "latency_us");
 	json_write_object_begin(w);
 	for (size_t i = 0; i < N_COLUMNS; i++)
-		member_double(w, columns[i].key, latency_us(outcome, &columns[i]));
+		member_double(w, columns[i].key, (double)latency_ns(outcome, &columns[i]) / 1000);
 	json_write_object_end(w);
 }
 
@@ -227,6 +265,7 @@ void report_print_json(const struct report *report)
 	write_latency(&w, o);
 	write_rate(&w, report);
 	member_double(&w, "client_cpu_us_per_op", cpu_us_per_op(o));
+	member_double(&w, "client_busy", report_busy(report));
 	member_int(&w, "sessions_created", o->created);
 	member_int(&w, "sessions_released", o->released);
 	json_write_object_end(&w);

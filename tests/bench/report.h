@@ -18,6 +18,9 @@ struct report {
 void report_print(const struct report *report);
 void report_print_json(const struct report *report);
 
+/* The share of their time for which the load's own threads ran, 0 to 1. */
+double report_busy(const struct report *report);
+
 /* Whether at a fixed rate less than 99 % of what was due was sent. */
 bool report_is_behind(const struct report *report);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/bench/tally.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ void tally_add(struct tally *tally, const char *name, size_t name_length, int64_
 	char copy[TALLY_NAME_LENGTH];
 
 	copy_name(copy, name, name_length);
-	if (tally->sum == 0) {
+	if (tally->sum == 0 || (!tally->first_reply && length > 0)) {
 		tally->first_ns = now_ns;
 		strcpy(tally->first_name, copy);
 		tally->first_reply = length > 0 ? strndup(reply, length) : NULL;
@@ -44,9 +45,16 @@ void tally_add(struct tally *tally, const char *name, size_t name_length, int64_
 	count(tally, copy, 1);
 }
 
+static bool is_preferred(const struct tally *from, const struct tally *tally)
+{
+	if (!from->first_reply != !tally->first_reply)
+		return from->first_reply;
+	return from->first_ns < tally->first_ns;
+}
+
 static void take_first(struct tally *tally, struct tally *from)
 {
-	if (tally->sum > 0 && tally->first_ns <= from->first_ns)
+	if (tally->sum > 0 && !is_preferred(from, tally))
 		return;
 	free(tally->first_reply);
 	tally->first_ns = from->first_ns;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors by name, and the first one in full, to be explained.
+/* Errors by name, and one in full, to be explained.
  *
  * One thread at a time; each thread has one of its own, and they are added up at the end.
  */
@@ -20,7 +20,8 @@ struct tally {
 		char name[TALLY_NAME_LENGTH];
 		uint64_t count;
 	} rows[TALLY_NAMES]; /* in the order of their first time */
-	/* The one that came first, and what the peer said then, NUL-ended; NULL for nothing. */
+	/* The one that came first, of those with a reply if there is one, and that reply,
+	 * NUL-ended; NULL for none. A connection that is closed says less than why it is. */
 	int64_t first_ns;
 	char first_name[TALLY_NAME_LENGTH];
 	char *first_reply;
@@ -30,7 +31,7 @@ struct tally {
 void tally_add(struct tally *tally, const char *name, size_t name_length, int64_t now_ns,
 	const char *reply, size_t length);
 
-/* Add all of FROM, whose first one is moved if it came earlier. */
+/* Add all of FROM, whose first one is moved if it is to be preferred. */
 void tally_merge(struct tally *tally, struct tally *from);
 
 void tally_deinit(struct tally *tally);

@@ -44,26 +44,6 @@ static int explain(const struct target *target, int error)
 	return is_unreachable ? EXIT_UNREACHABLE : EXIT_FAILED;
 }
 
-char *target_sentence(const char *reply)
-{
-	cJSON *tree = cJSON_Parse(reply);
-	const char *name = tree_text(tree, "error");
-	int status = status_from_error_name(name);
-	char *sentence = NULL, *escaped;
-
-	if (status > 0)
-		sentence = refusal_sentence(
-			-USHER_STATUS_BASE - status, tree_member(tree, "parameters"));
-	if (!sentence && *name)
-		sentence = strdup(status > 0 ? status_text(status) : name);
-	cJSON_Delete(tree);
-	escaped = sentence ? escape_text(sentence, strlen(sentence)) : NULL;
-	free(sentence);
-	sentence = escaped ? strdup(escaped) : NULL;
-	escape_free(escaped);
-	return sentence;
-}
-
 /* ---- looking ---- */
 
 static int call(
@@ -113,7 +93,7 @@ static int refuse_pool(const struct target *target, const char *name, const cJSO
 int target_look(const struct target *target, const char *name, struct pool_facts *ret)
 {
 	const cJSON *pools, *pool;
-	cJSON *reply;
+	cJSON *reply = NULL;
 	int code = call(target, USHER_INTERFACE ".ListPools", NULL, &reply);
 
 	if (code)
@@ -137,7 +117,7 @@ int target_look(const struct target *target, const char *name, struct pool_facts
 
 int target_count_connections(const struct target *target, int64_t *ret)
 {
-	cJSON *reply;
+	cJSON *reply = NULL;
 	int code = call(target, USHER_INTERFACE ".GetMetrics", NULL, &reply);
 
 	if (code)
@@ -150,7 +130,7 @@ int target_count_connections(const struct target *target, int64_t *ret)
 static int take_name(struct target *target)
 {
 	const cJSON *metrics;
-	cJSON *reply;
+	cJSON *reply = NULL;
 	int64_t loops;
 	int code = call(target, USHER_INTERFACE ".GetMetrics", NULL, &reply);
 

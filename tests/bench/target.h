@@ -50,7 +50,4 @@ int target_count_connections(const struct target *target, int64_t *ret);
 /* Take slots of the pool called NAME until no more than LEFT are free. 0 or an exit code. */
 int target_fill(struct target *target, const char *name, int64_t left);
 
-/* A sentence about REPLY, a broker's error; NULL if it is none. The caller frees it. */
-char *target_sentence(const char *reply);
-
 #endif

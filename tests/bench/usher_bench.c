@@ -4,6 +4,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/crowd.h"
 #include "tests/bench/report.h"
+#include "tests/bench/sentence.h"
 #include "tests/bench/target.h"
 
 #include <errno.h>
@@ -47,7 +48,7 @@ static int set_holders(struct target *target, struct load *load)
 static void report(
 	const struct target *target, const struct dialect *dialect, const struct outcome *outcome)
 {
-	char *sentence = target_sentence(outcome->errors.first_reply);
+	char *sentence = sentence_of_reply(outcome->errors.first_reply);
 	struct report what = {.options = target->options,
 		.outcome = outcome,
 		.peer = target->name,
@@ -55,7 +56,10 @@ static void report(
 		.create_bytes = dialect->requests[CALL_CREATE].length,
 		.sentence = sentence};
 
-	(target->options->json ? report_print_json : report_print)(&what);
+	if (target->options->json)
+		report_print_json(&what);
+	if (!bench_is_futile(target->options, outcome, sentence) && !target->options->json)
+		report_print(&what);
 	free(sentence);
 }
 

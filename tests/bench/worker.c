@@ -283,6 +283,14 @@ static bool is_spent(const struct worker *w)
 	return w->budget == 0 && (w->n_calling == 0 || w->load->operation->hands_over);
 }
 
+/* What the warm-up could not send is forgotten: the measured time begins with nothing due. */
+static void begin_to_measure(struct worker *w)
+{
+	w->cpu_from_ns = cpu_ns();
+	w->pace.start_ns = w->from_ns;
+	w->pace.taken = 0;
+}
+
 static void run(struct worker *w)
 {
 	w->from_ns = w->shared->start_ns + w->load->warmup_ns;
@@ -293,7 +301,7 @@ static void run(struct worker *w)
 	while (get_stop(w) == STOP_NOT && w->now_ns < w->until_ns && !is_spent(w) &&
 		w->n_lost + 1 < w->n_links) {
 		if (w->cpu_from_ns < 0 && w->now_ns >= w->from_ns)
-			w->cpu_from_ns = cpu_ns();
+			begin_to_measure(w);
 		turn(w);
 	}
 	if (w->now_ns < w->until_ns)
