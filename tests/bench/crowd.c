@@ -80,7 +80,10 @@ static int check(const struct crowd *crowd, const struct target *target)
 		sentence = last_words(crowd->fds[i]);
 	}
 	if (!is_whole)
-		complain(target, sentence ? sentence : "a waiting or idle connection has ended");
+		complain(target, sentence ? sentence
+					  : "the broker closed a waiting or idle connection; it "
+					    "may accept no more (see max_connections and "
+					    "max_connections_per_uid in usherd.conf(5))");
 	free(sentence);
 	return is_whole ? 0 : EXIT_FAILED;
 }

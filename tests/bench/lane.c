@@ -99,6 +99,7 @@ static int call(struct worker *w, struct lane *lane, enum call which)
 	if (which == CALL_CREATE && w->load->dialect->makes_ids)
 		make_id(lane);
 	lane->call = which;
+	lane->called_ns = w->now_ns;
 	link_call(link, lane, &w->load->dialect->requests[which]);
 	w->n_calling++;
 	mark_dirty(w, link);
@@ -122,11 +123,19 @@ static bool take_budget(struct worker *w)
 	return true;
 }
 
-static void set_released(struct worker *w, const struct lane *lane)
+static struct vacancy *vacancy_of(const struct worker *w, int64_t slot)
 {
-	if (lane->slot >= 0 && (uint64_t)lane->slot < w->load->slots)
-		atomic_store_explicit(
-			&w->shared->released_ns[lane->slot], lane->begun_ns, memory_order_relaxed);
+	return slot >= 0 && (uint64_t)slot < w->load->slots ? &w->shared->vacancies[slot] : NULL;
+}
+
+static void note_vacancy(struct worker *w, const struct lane *lane)
+{
+	struct vacancy *vacancy = vacancy_of(w, lane->slot);
+
+	if (!vacancy)
+		return;
+	atomic_store_explicit(&vacancy->begun_ns, lane->begun_ns, memory_order_relaxed);
+	atomic_store_explicit(&vacancy->sent_ns, w->now_ns, memory_order_relaxed);
 }
 
 /* An op begins at BEGUN, which is what its latency is measured from. As call(). */
@@ -134,7 +143,7 @@ static int begin(struct worker *w, struct lane *lane, enum call which, int64_t b
 {
 	lane->begun_ns = begun_ns;
 	if (operation_of(w)->hands_over && which == CALL_RELEASE)
-		set_released(w, lane);
+		note_vacancy(w, lane);
 	return call(w, lane, which);
 }
 
@@ -228,15 +237,20 @@ void lanes_account_unsent(struct worker *w)
 
 /* ---- replies ---- */
 
-/* When the op began that this reply completes. */
+/* When the op began that this reply completes; -1 if it completes none: a slot that was free when
+ * it was asked for has not been handed over. */
 static int64_t begin_of(
 	const struct worker *w, const struct lane *lane, const struct answer *answer)
 {
+	struct vacancy *vacancy;
+
 	if (!operation_of(w)->hands_over)
 		return lane->begun_ns;
-	if (answer->slot < 0 || (uint64_t)answer->slot >= w->load->slots)
+	vacancy = vacancy_of(w, answer->slot);
+	if (!vacancy ||
+		atomic_load_explicit(&vacancy->sent_ns, memory_order_relaxed) < lane->called_ns)
 		return -1;
-	return atomic_load_explicit(&w->shared->released_ns[answer->slot], memory_order_relaxed);
+	return atomic_load_explicit(&vacancy->begun_ns, memory_order_relaxed);
 }
 
 static void measure(struct worker *w, const struct lane *lane, const struct answer *answer)

@@ -18,13 +18,14 @@ struct link;
 /* One of those that share a link; it has one request under way at most. */
 struct lane {
 	struct link *link;
-	int64_t begun_ns; /* when its op was sent, or was to be sent */
-	int64_t slot;     /* of the session that it was granted; -1: unknown */
-	uint32_t number;  /* among all lanes of the run */
-	uint32_t rounds;  /* ids that it has made */
-	enum call call;   /* the last one */
-	bool is_calling;  /* its reply has not come yet */
-	bool holds;       /* a session: */
+	int64_t begun_ns;  /* when its op was sent, or was to be sent */
+	int64_t called_ns; /* when its last call was made */
+	int64_t slot;      /* of the session that it was granted; -1: unknown */
+	uint32_t number;   /* among all lanes of the run */
+	uint32_t rounds;   /* ids that it has made */
+	enum call call;    /* the last one */
+	bool is_calling;   /* its reply has not come yet */
+	bool holds;        /* a session: */
 	char id[ID_LENGTH];
 };
 

@@ -78,16 +78,16 @@ int load_run(const struct load *load, struct outcome *ret)
 	struct worker *workers = calloc(load->threads, sizeof(*workers));
 	int r = -ENOMEM;
 
-	shared.released_ns = calloc(load->slots + 1, sizeof(*shared.released_ns));
+	shared.vacancies = calloc(load->slots + 1, sizeof(*shared.vacancies));
 	pthread_barrier_init(&shared.barrier, NULL, load->threads);
-	if (workers && shared.released_ns)
+	if (workers && shared.vacancies)
 		r = init_all(workers, load);
 	if (r == 0)
 		run_all(workers, load->threads, ret);
 	for (unsigned i = 0; workers && i < load->threads; i++)
 		worker_deinit(&workers[i]);
 	pthread_barrier_destroy(&shared.barrier);
-	free(shared.released_ns);
+	free(shared.vacancies);
 	free(workers);
 	return r;
 }

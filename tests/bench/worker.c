@@ -186,6 +186,25 @@ static int64_t time_to_wait(const struct worker *w)
 	return wait_ns > 0 ? wait_ns : 0;
 }
 
+static int64_t cpu_ns(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
+	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+}
+
+/* What the warm-up could not send is forgotten: the measured time begins with nothing due. */
+static void begin_to_measure(struct worker *w)
+{
+	if (w->cpu_from_ns >= 0 || w->now_ns < w->from_ns)
+		return;
+	w->cpu_from_ns = cpu_ns();
+	w->pace.start_ns = w->from_ns;
+	w->pace.taken = 0;
+}
+
 static void turn(struct worker *w)
 {
 	struct epoll_event events[EVENTS];
@@ -196,21 +215,14 @@ static void turn(struct worker *w)
 	w->now_ns = now_ns();
 	for (int i = 0; i < n; i++)
 		on_event(w, events[i].data.ptr, events[i].events);
-	if (w->phase == PHASE_RUN)
+	if (w->phase == PHASE_RUN) {
+		begin_to_measure(w);
 		lanes_serve_ready(w);
+	}
 	flush_dirty(w);
 }
 
 /* ---- phases ---- */
-
-static int64_t cpu_ns(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_THREAD, &usage);
-	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
-	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-}
 
 static void enter(struct worker *w, enum phase phase)
 {
@@ -283,14 +295,6 @@ static bool is_spent(const struct worker *w)
 	return w->budget == 0 && (w->n_calling == 0 || w->load->operation->hands_over);
 }
 
-/* What the warm-up could not send is forgotten: the measured time begins with nothing due. */
-static void begin_to_measure(struct worker *w)
-{
-	w->cpu_from_ns = cpu_ns();
-	w->pace.start_ns = w->from_ns;
-	w->pace.taken = 0;
-}
-
 static void run(struct worker *w)
 {
 	w->from_ns = w->shared->start_ns + w->load->warmup_ns;
@@ -300,8 +304,6 @@ static void run(struct worker *w)
 	enter(w, PHASE_RUN);
 	while (get_stop(w) == STOP_NOT && w->now_ns < w->until_ns && !is_spent(w) &&
 		w->n_lost + 1 < w->n_links) {
-		if (w->cpu_from_ns < 0 && w->now_ns >= w->from_ns)
-			begin_to_measure(w);
 		turn(w);
 	}
 	if (w->now_ns < w->until_ns)

@@ -16,12 +16,18 @@
 
 enum phase { PHASE_PREPARE, PHASE_RUN, PHASE_CLEAN };
 
+/* The last release of a slot. */
+struct vacancy {
+	_Atomic int64_t begun_ns; /* of the op that it began */
+	_Atomic int64_t sent_ns;
+};
+
 struct shared {
 	pthread_barrier_t barrier;
 	atomic_int stop; /* enum stop */
 	_Atomic uint64_t grants;
-	_Atomic int64_t *released_ns; /* by slot: when the op began that released it last */
-	int64_t start_ns;             /* of the run */
+	struct vacancy *vacancies; /* by slot */
+	int64_t start_ns;          /* of the run */
 };
 
 struct worker {
