@@ -105,7 +105,7 @@ START_TEST(percentiles_of_many_values_are_told_within_a_1024th)
 		histogram_add(&h, values[i]);
 	}
 	qsort(values, VALUES, sizeof(values[0]), compare);
-	for (unsigned parts = 1; parts < 10000; parts += 7)
+	for (unsigned parts = 1; parts < 10000; parts += 61)
 		assert_promise(histogram_percentile(&h, parts), exact_percentile(VALUES, parts));
 	ck_assert_int_eq(histogram_percentile(&h, 0), values[0]);
 	ck_assert_int_eq(histogram_percentile(&h, 10000), values[VALUES - 1]);

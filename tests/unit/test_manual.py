@@ -103,10 +103,12 @@ class UsherBench(unittest.TestCase):
         self.assertEqual(options_of_page(sections(page("usher-bench.1"))["OPTIONS"], 0), options)
 
     def test_operations(self):
-        refusal = subprocess.run([USHER_BENCH, "--operation", "?"], stderr=subprocess.PIPE, text=True).stderr
-        names = re.search(r"expected (.*), not", refusal).group(1).split(", ")
+        refused = subprocess.run([USHER_BENCH, "--operation", "?"], text=True,
+                                 stderr=subprocess.PIPE)
+        names = re.search(r"expected (.*), not", refused.stderr).group(1).split(", ")
         self.assertIn("renew", names)
-        self.assertEqual(re.findall(r"^\*([a-z+]+)\*$", sections(page("usher-bench.1"))["OPERATIONS"], re.M), names)
+        text = sections(page("usher-bench.1"))["OPERATIONS"]
+        self.assertEqual(re.findall(r"^\*([a-z+]+)\*$", text, re.M), names)
 
 
 class Configuration(unittest.TestCase):

@@ -103,7 +103,8 @@ class Completions(unittest.TestCase):
 
     def test_zsh_has_the_commands_and_options(self):
         text = read("completions/_usher")
-        everything = self.common.union(self.options_of(USHERD), self.options_of(USHER_BENCH), *self.commands.values())
+        everything = self.common.union(self.options_of(USHERD), self.options_of(USHER_BENCH),
+                                       *self.commands.values())
         self.assertEqual(set(re.findall(r"^    '([a-z-]+):", text, re.M)), set(self.commands))
         self.assertEqual(set(re.findall(r"--[a-z][\w-]+", text)), everything)
 
@@ -117,14 +118,16 @@ class Completions(unittest.TestCase):
         options = self.options_of(USHER_BENCH)
         self.assertIn("--waiters-pool", options)
         self.assertEqual(self.bash("usher-bench", "--", function="_usher_bench"), options)
-        self.assertEqual({"--" + name for name in re.findall(r" -l ([\w-]+)", read("completions/usher-bench.fish"))},
-                         options)
+        fish = re.findall(r" -l ([\w-]+)", read("completions/usher-bench.fish"))
+        self.assertEqual({"--" + name for name in fish}, options)
 
     def test_they_offer_the_operations_of_usher_bench(self):
-        refusal = subprocess.run([USHER_BENCH, "--operation", "?"], stderr=subprocess.PIPE, text=True).stderr
-        names = re.search(r"expected (.*), not", refusal).group(1).split(", ")
+        refused = subprocess.run([USHER_BENCH, "--operation", "?"], text=True,
+                                 stderr=subprocess.PIPE)
+        names = re.search(r"expected (.*), not", refused.stderr).group(1).split(", ")
+        offered = self.bash("usher-bench", "--operation", "", function="_usher_bench")
         self.assertIn("renew", names)
-        self.assertEqual(self.bash("usher-bench", "--operation", "", function="_usher_bench"), set(names))
+        self.assertEqual(offered, set(names))
         for file in ("usher-bench.fish", "_usher"):
             self.assertIn(" ".join(names), read("completions/" + file))
 
@@ -133,8 +136,8 @@ class Completions(unittest.TestCase):
         return set(re.findall(r"^ {2}(--[\w-]+)", run(program, "--help"), re.M))
 
     def test_shells_can_read_them(self):
-        for shell, name in (("bash", "usher.bash"), ("zsh", "_usher"), ("fish", "usherctl.fish"), ("fish", "usherd.fish"),
-                            ("fish", "usher-bench.fish")):
+        for shell, name in (("bash", "usher.bash"), ("zsh", "_usher"), ("fish", "usherctl.fish"),
+                            ("fish", "usherd.fish"), ("fish", "usher-bench.fish")):
             if shutil.which(shell):
                 run(shell, "-n", PACKAGING / "completions" / name)
 
