@@ -33,6 +33,18 @@ void loop_order(struct loop *loop, unsigned orders)
 	uv_async_send(&loop->wake);
 }
 
+static _Thread_local struct loop *own; /* that this thread runs */
+
+void loop_ring(struct loop *loop)
+{
+	if (loop != own) {
+		loop_order(loop, ORDER_TAKE);
+		return;
+	}
+	loop->is_rung = true;
+	loop_spin(loop);
+}
+
 int loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admission)
 {
 	struct adoption *adoption = malloc(sizeof(*adoption));
@@ -164,6 +176,19 @@ static void pump(struct broker *broker)
 	broker_leave(&section);
 }
 
+/* Who has waited is told before who is told of what is done already. */
+static void take(struct loop *loop)
+{
+	struct list others;
+
+	list_init(&others);
+	list_move_all(&others, &loop->dirty);
+	loop->is_rung = false;
+	waits_take_decided(loop);
+	list_move_all(&loop->dirty, &others);
+	monitors_take_events(loop);
+}
+
 /* uv_async coalesces: one call may stand for many sends, so everything is looked at. */
 static void obey(struct loop *loop, unsigned orders)
 {
@@ -175,10 +200,8 @@ static void obey(struct loop *loop, unsigned orders)
 		stop(loop);
 	if (orders & ORDER_PUMP)
 		pump(loop->server->broker);
-	if (orders & ORDER_TAKE) {
-		waits_take_decided(loop);
-		monitors_take_events(loop);
-	}
+	if (orders & ORDER_TAKE)
+		take(loop);
 	if (orders & ORDER_RETRY_STORE)
 		committer_retry(loop->server->committer);
 	if ((orders & ORDER_DEADLINES) && loop->deadlines)
@@ -231,11 +254,7 @@ static void work_on_backlog(struct loop *loop)
 	if (list_is_empty(&loop->backlog))
 		return;
 	list_init(&now);
-	now.next = loop->backlog.next;
-	now.prev = loop->backlog.prev;
-	now.next->prev = &now;
-	now.prev->next = &now;
-	list_init(&loop->backlog);
+	list_move_all(&now, &loop->backlog);
 	while (!list_is_empty(&now)) {
 		struct conn *conn = container_of(now.next, struct conn, backlog_link);
 
@@ -270,7 +289,7 @@ static void publish_turn(struct loop *loop)
 
 static bool has_work_left(const struct loop *loop)
 {
-	return !list_is_empty(&loop->backlog) || !list_is_empty(&loop->leaving) ||
+	return !list_is_empty(&loop->backlog) || !list_is_empty(&loop->leaving) || loop->is_rung ||
 	       loop->turns_wanted > 0;
 }
 
@@ -282,6 +301,8 @@ static void on_check(uv_check_t *check)
 	if (loop->turns_wanted > 0)
 		loop->turns_wanted--;
 	work_on_backlog(loop);
+	if (loop->is_rung)
+		take(loop);
 	flush_dirty(loop);
 	let_leave(loop);
 	publish_turn(loop);
@@ -393,6 +414,7 @@ void loop_deinit(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
+	own = loop;
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
@@ -402,10 +424,13 @@ bool loop_settle(struct loop *loop)
 	unsigned orders = atomic_exchange(&loop->orders, 0) &
 			  ~(unsigned)(ORDER_TURN | ORDER_DEADLINES | ORDER_HALT);
 
+	if (loop->is_rung)
+		orders |= ORDER_TAKE;
 	obey(loop, orders);
 	flush_dirty(loop);
 	let_leave(loop);
-	return orders || !list_is_empty(&loop->leaving) || !list_is_empty(&loop->dirty);
+	return orders || loop->is_rung || !list_is_empty(&loop->leaving) ||
+	       !list_is_empty(&loop->dirty);
 }
 
 void loop_clear(struct loop *loop)

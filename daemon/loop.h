@@ -84,6 +84,7 @@ struct loop {
 	struct inbox inbox;
 	struct event_reader reader; /* while there are monitors */
 	uv_timer_t progress;        /* for those who wait with "more" */
+	bool is_rung; /* waiters are decided, or events have come: to be taken in this turn */
 	bool is_stopping;
 
 	int64_t turn_began_us;    /* table clock, before polling */
@@ -118,6 +119,9 @@ void loop_clear(struct loop *loop);
 
 /* Any thread. */
 void loop_order(struct loop *loop, unsigned orders);
+
+/* There are decided waiters or events to take. Any thread; on the loop's own no system call. */
+void loop_ring(struct loop *loop);
 
 /* Give an accepted socket and the references of PEER to a loop. If not ADMITTED, its first call is
  * answered with TooManyConnections. Gives all up and returns -ENOMEM if it cannot. Any thread. */

@@ -70,7 +70,7 @@ static void on_ring(void *context, uint64_t loops)
 
 	for (unsigned i = 0; i < server->n_loops; i++)
 		if (loops >> i & 1)
-			loop_order(&server->loops[i], ORDER_TAKE);
+			loop_ring(&server->loops[i]);
 }
 
 static void on_pump(void *context)

@@ -34,6 +34,18 @@ static inline void list_append(struct list *list, struct list *link)
 }
 
 /* Take LINK out of whatever list it is in; it may be in none. */
+/* All of FROM, in order, to the end of TO. */
+static inline void list_move_all(struct list *to, struct list *from)
+{
+	if (list_is_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	list_init(from);
+}
+
 static inline void list_remove(struct list *link)
 {
 	link->prev->next = link->next;
