@@ -58,7 +58,8 @@ static void append(struct usher *u, struct request *q)
 /* ---- the end ---- */
 
 /* The connection may be needed still, to give the session back. */
-static void finish(struct usher *u, struct request *q, int result)
+/* False: it is gone, for nobody asks for its answer any more. */
+static bool finish(struct usher *u, struct request *q, int result)
 {
 	q->state = REQUEST_DONE;
 	q->result = result;
@@ -68,10 +69,12 @@ static void finish(struct usher *u, struct request *q, int result)
 		channel_close(u, &q->channel);
 	else
 		channel_unwatch(u, &q->channel);
-	if (q->is_cancelled)
+	if (q->is_cancelled) {
 		request_drop(u, q);
-	else
-		loop_wake_at(u, 0);
+		return false;
+	}
+	loop_wake_at(u, 0);
+	return true;
 }
 
 static void finish_granted(struct usher *u, struct request *q)
@@ -258,7 +261,8 @@ static int encode(struct request *q)
 		&q->channel.out, USHER_INTERFACE ".Create", VARLINK_MORE, &create_in, &call);
 }
 
-static void send_wish(struct usher *u, struct request *q)
+/* As finish(). */
+static bool send_wish(struct usher *u, struct request *q)
 {
 	bool is_wanted = !q->is_cancelled;
 	int r;
@@ -274,9 +278,10 @@ static void send_wish(struct usher *u, struct request *q)
 	if (r == 0)
 		r = channel_flush(u, &q->channel);
 	if (r < 0 && r != -ECONNRESET)
-		finish(u, q, r);
-	else if (channel_watch(u, &q->channel) < 0)
-		finish(u, q, -ENOMEM);
+		return finish(u, q, r);
+	if (channel_watch(u, &q->channel) < 0)
+		return finish(u, q, -ENOMEM);
+	return true;
 }
 
 /* Not of the first failure after a loss: a broker that is restarted is back in a blink. */
@@ -297,14 +302,15 @@ static bool is_patient(const struct usher *u, const struct request *q)
 	       (u->was_reached && q->call.wait_ms != MESSAGE_ABSENT);
 }
 
-static void try_connect(struct usher *u, struct request *q)
+/* As finish(). */
+static bool try_connect(struct usher *u, struct request *q)
 {
 	int r = conn_try_open(&q->channel.conn, u->socket_path);
 
 	u->was_reached |= r == 0;
-	if (r == 0) {
-		send_wish(u, q);
-	} else if (conn_is_absence(r) && is_patient(u, q)) {
+	if (r == 0)
+		return send_wish(u, q);
+	if (conn_is_absence(r) && is_patient(u, q)) {
 		if (q->backoff.range_ms > BACKOFF_LEAST_MS)
 			tell_absence(u, q);
 		plan_again(u, q, r);
@@ -312,8 +318,9 @@ static void try_connect(struct usher *u, struct request *q)
 		q->retry_at = conn_now_ms() + RETRY_MS;
 		loop_wake_at(u, q->retry_at);
 	} else {
-		finish(u, q, r);
+		return finish(u, q, r);
 	}
+	return true;
 }
 
 int64_t request_do_due(struct usher *u, int64_t now)
@@ -326,8 +333,8 @@ int64_t request_do_due(struct usher *u, int64_t now)
 			finish(u, q, q->state == REQUEST_CONNECTING ? q->error : -ETIMEDOUT);
 			continue;
 		}
-		if (q->retry_at >= 0 && now >= q->retry_at)
-			try_connect(u, q);
+		if (q->retry_at >= 0 && now >= q->retry_at && !try_connect(u, q))
+			continue;
 		next = sooner(next, sooner(q->deadline, q->retry_at));
 	}
 	return next;

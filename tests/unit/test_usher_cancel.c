@@ -2,7 +2,9 @@
 /* How libusher's waits are given up, and that nothing is left of them. */
 #include <check.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "wait_fixture.h"
@@ -85,6 +87,36 @@ START_TEST(what_moved_to_the_control_connection_is_given_back_over_it)
 }
 END_TEST
 
+static void allow_more_files(bool is_wanted)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = is_wanted ? limit.rlim_max : 1; /* less, and poll(2) would fail */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+START_TEST(what_is_cancelled_ends_where_there_is_no_descriptor_to_ask_again)
+{
+	struct seen seen;
+
+	wait_begin(&seen, queued);
+	wait_ask(&seen, USHER_OWNER_PROCESS, -1);
+	fake_pump(seen.u, &seen.progress, 1);
+	fake_broker_hide(&broker, false);
+	fake_broker_cut(&broker);
+	fake_pump_for(seen.u, 50); /* it is asked for again and again */
+	ck_assert_int_eq(usher_cancel(seen.u, seen.request), 0);
+	allow_more_files(false);
+	fake_pump_for(seen.u, 1500);
+	allow_more_files(true);
+	ck_assert_int_eq(seen.done, 0);
+	ck_assert_int_eq(usher_cancel(seen.u, seen.request), -ESRCH);
+	fake_broker_show(&broker);
+	wait_end(&seen);
+}
+END_TEST
+
 START_TEST(any_request_can_be_cancelled_by_its_id)
 {
 	struct seen seen;
@@ -109,6 +141,7 @@ int main(void)
 	tcase_add_test(tc, what_is_granted_although_cancelled_is_given_back);
 	tcase_add_loop_test(tc, what_is_granted_but_not_told_yet_can_be_cancelled, 0, 2);
 	tcase_add_loop_test(tc, what_moved_to_the_control_connection_is_given_back_over_it, 0, 10);
+	tcase_add_test(tc, what_is_cancelled_ends_where_there_is_no_descriptor_to_ask_again);
 	tcase_add_test(tc, any_request_can_be_cancelled_by_its_id);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
