@@ -384,7 +384,7 @@ int usher_create_async(struct usher *u, const struct usher_create_options *optio
 		r = dispatch_prepare(u);
 	if (r == 0)
 		r = request_new(u, &wish, &q);
-	if (r < 0)
+	if (r)
 		return usher_fail(u, r);
 	q->number = ++u->last_request;
 	q->ret = ret;

@@ -203,7 +203,7 @@ static int note_key(struct loader *loader, const struct config_key *key, struct 
 {
 	if (!key->is_bound)
 		return 0;
-	if (strcmp(key->name, "default_timeout") == 0)
+	if (pool && strcmp(key->name, "default_timeout") == 0)
 		pool->has_default_timeout = true;
 	if (strcmp(key->name, "reserved_connections") == 0)
 		loader->has_reserved_connections = true;

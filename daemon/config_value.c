@@ -341,7 +341,7 @@ static int parse_allow(
 
 static void print_allow(const struct allow_list *list, FILE *to)
 {
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; list && i < list->count; i++)
 		fprintf(to, "%s%s", i ? ", " : "", list->entries[i].name->bytes);
 }
 

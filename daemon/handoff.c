@@ -218,9 +218,9 @@ void handoff_give_up(struct handover *handover, const char *why)
 
 static int compare(const struct handoff_past *past, struct store *store)
 {
-	struct record_totals totals;
-	struct saved_table saved;
-	uint64_t n_sessions;
+	struct record_totals totals = {0};
+	struct saved_table saved = {0};
+	uint64_t n_sessions = 0;
 	bool is_same;
 	int r = store_count(store, &n_sessions);
 

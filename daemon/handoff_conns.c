@@ -269,7 +269,7 @@ static int restore_pendings(struct conn *conn, struct pack_reader record)
 int unpack_conn(struct unpacker *unpacker, struct pack_reader record)
 {
 	struct packed_conn packed;
-	struct identity *identity;
+	struct identity *identity = NULL;
 	struct conn *conn;
 	int fd, r = unpack_struct(record, conn_items, &packed, sizeof(packed));
 

@@ -59,7 +59,9 @@ static bool grow_numbers(struct identity_numbers *n)
 	}
 	free(n->keys);
 	free(n->numbers);
-	*n = larger;
+	n->keys = larger.keys;
+	n->numbers = larger.numbers;
+	n->room = larger.room;
 	return true;
 }
 

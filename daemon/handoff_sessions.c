@@ -260,7 +260,7 @@ static struct session *new_session(const struct packed_session *packed)
 static int make_session(
 	struct unpacker *unpacker, const struct packed_session *packed, struct session **ret)
 {
-	struct identity *identity, *creator;
+	struct identity *identity = NULL, *creator = NULL;
 	struct session *session;
 	int r = unpacker_identity(unpacker, packed->identity, &identity);
 
@@ -453,13 +453,13 @@ static int restore_waiting(struct unpacker *unpacker, const struct packed_sessio
 	if (r == 0 && (!conn || conn->pending || wait.since_us < 0))
 		return unpacker_fail(unpacker, -EBADMSG, "a wait of no connection");
 	session->fence = 0;
-	return r < 0 ? r : begin_wait(unpacker, &wait, conn, session, relations);
+	return r ? r : begin_wait(unpacker, &wait, conn, session, relations);
 }
 
 int unpack_session(struct unpacker *unpacker, struct pack_reader record)
 {
 	struct packed_session packed;
-	struct relations relations;
+	struct relations relations = {0};
 	struct session *session = NULL;
 	int r = unpack_struct(record, session_items, &packed, sizeof(packed));
 
@@ -469,7 +469,7 @@ int unpack_session(struct unpacker *unpacker, struct pack_reader record)
 		r = relate(unpacker, &packed, &relations);
 	if (r == 0)
 		r = make_session(unpacker, &packed, &session);
-	if (r == 0)
+	if (r == 0 && session)
 		r = packed.wait.bytes ? restore_waiting(unpacker, &packed, session, &relations)
 				      : restore_live(unpacker, &packed, session, &relations);
 	if (r < 0) {

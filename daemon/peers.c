@@ -4,6 +4,7 @@
 #include "daemon/core/map.h"
 #include "daemon/proc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -169,6 +170,7 @@ void peers_leave(struct peers *peers, uint32_t uid)
 
 	pthread_mutex_lock(&peers->lock);
 	user = find_user(peers, uid);
+	assert(user); /* who leaves has come */
 	peers->connections--;
 	user->connections--;
 	user = drop_if_idle(peers, user);
@@ -217,6 +219,7 @@ void peers_drop_watch(struct peers *peers, uint32_t uid)
 
 	pthread_mutex_lock(&peers->lock);
 	user = find_user(peers, uid);
+	assert(user); /* who drops one has it */
 	peers->watches--;
 	user->watches--;
 	user = drop_if_idle(peers, user);

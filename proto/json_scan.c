@@ -309,6 +309,8 @@ static bool open_container(struct scan *s, bool object)
 	if (s->depth >= s->max_depth)
 		return refuse(s, "less nesting");
 	word = &s->objects[s->depth / 64];
+	if (s->depth % 64 == 0)
+		*word = 0;
 	*word = object ? *word | bit : *word & ~bit;
 	s->depth++;
 	s->next++;

@@ -138,10 +138,10 @@ int argument_json(const struct cli *cli, const char *name, const char *argument,
 {
 	struct json_fault fault = {0, "an object"};
 	struct json_value value;
-	char *text;
+	char *text = NULL;
 	int r = get_text(argument, &text);
 
-	if (r < 0)
+	if (r < 0 || !text)
 		return cli_usage_error(cli, "%s %s: %s", name, argument, usher_strerror(r));
 	r = json_parse(text, strlen(text), JSON_DEPTH, &value, &fault);
 	if (r < 0 || value.type != JSON_OBJECT) {

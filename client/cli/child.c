@@ -39,8 +39,10 @@ static bool take_environment(int fd)
 	if (!read_all(fd, &length, sizeof(length)))
 		return false;
 	text = malloc(length);
-	if (!text || !read_all(fd, text, length))
+	if (!text || !read_all(fd, text, length)) {
+		free(text);
 		return false;
+	}
 	for (char *at = text; at < text + length; at += strlen(at) + 1) {
 		if (putenv(at) != 0)
 			return false;

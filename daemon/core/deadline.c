@@ -224,6 +224,7 @@ static bool is_granted_before(
 static void expire_next(struct table *table, struct table_time now, struct table_change *change)
 {
 	int64_t next_us = table_next_deadline(table);
+	struct session *due = heap_top(&table->deadlines);
 
 	if (table->next_pause_end_us == next_us)
 		table_end_pauses(table, now, change);
@@ -231,8 +232,8 @@ static void expire_next(struct table *table, struct table_time now, struct table
 		give_up_orphans(table, now, change);
 	else if (table->next_starve_us == next_us)
 		on_starvation(table);
-	else if (next_session_deadline(table) == next_us)
-		on_deadline(table, heap_top(&table->deadlines), now, change);
+	else if (due && due->deadline_us == next_us)
+		on_deadline(table, due, now, change);
 	else if (!is_granted_before(table, now, change))
 		table_refuse_waiter(
 			table, heap_top(&table->waits), STATUS_WAIT_TIMEOUT, now, change);

@@ -139,7 +139,7 @@ static void settle(struct counters *counters, uint64_t active)
 void table_end_restoring(struct table *table, int64_t orphans_until_us, struct table_time now,
 	struct table_change *change)
 {
-	now = table_clamp(table, now);
+	table_clamp(table, now);
 	settle(&table->totals, table->active);
 	list_for_each_safe(link, &table->pools) {
 		struct pool *pool = container_of(link, struct pool, link);

@@ -51,7 +51,9 @@ static size_t reply_length(const char *input, size_t length)
 	const char *end = memchr(input, '\n', length);
 	size_t line = end ? (size_t)(end - input) + 1 : 0;
 
-	return line > 0 && *input == '$' ? bulk_length(input, line, length) : line;
+	if (line == 0)
+		return 0;
+	return *input == '$' ? bulk_length(input, line, length) : line;
 }
 
 /* -ERR and its like: the first word. */
@@ -145,7 +147,7 @@ static int render(struct request *request, put_fn *put_request, const char *sha,
 
 static int receive_sha(int fd, char *ret_sha)
 {
-	char reply[512];
+	char reply[512] = "";
 	size_t length = 0;
 
 	while (!reply_length(reply, length)) {
