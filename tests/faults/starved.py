@@ -99,7 +99,8 @@ class StarvedTest(unittest.TestCase):
             with self.victim.client() as self.witness:
                 self.check_sessions()
                 self.check_sound()
-        print(f"{self.id()}: {self.failures} failures", file=sys.stderr)
+        if self.failures:
+            print(f"{self.id()}: {self.failures} failures", file=sys.stderr)
 
     # ---- the broker as a process ----
 
