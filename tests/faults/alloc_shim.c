@@ -8,21 +8,11 @@
 
 #include <errno.h>
 #include <execinfo.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #define STACK_DEPTH 24
 
-/* 64 bits each, for the test to write at once. */
-struct plan {
-	_Atomic int64_t left;    /* the allocation that takes this to 0 fails; 0: none does */
-	_Atomic int64_t is_good; /* and all that follow */
-	_Atomic int64_t seen;    /* allocations since it was armed */
-	_Atomic int64_t failed;  /* of these */
-};
-
-static struct plan *plan; /* NULL until the process is set up */
+static struct alloc_plan *plan; /* NULL until the process is set up */
 static bool is_traced;
 
 static void *(*next_malloc)(size_t);

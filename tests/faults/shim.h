@@ -11,12 +11,22 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static void __attribute__((noreturn, unused)) shim_die(const char *why)
+/* What alloc_shim.c is told. 64 bits each, for the test to write at once. */
+struct alloc_plan {
+	_Atomic int64_t left;    /* the allocation that takes this to 0 fails; 0: none does */
+	_Atomic int64_t is_good; /* and all that follow */
+	_Atomic int64_t seen;    /* allocations since it was armed */
+	_Atomic int64_t failed;  /* of these */
+};
+
+static inline void __attribute__((noreturn)) shim_die(const char *why)
 {
 	if (write(STDERR_FILENO, "shim: ", 6) + write(STDERR_FILENO, why, strlen(why)) +
 			write(STDERR_FILENO, "\n", 1) <
@@ -26,7 +36,7 @@ static void __attribute__((noreturn, unused)) shim_die(const char *why)
 }
 
 /* The function that we stand in front of. */
-static void *__attribute__((unused)) shim_next(const char *name)
+static inline void *shim_next(const char *name)
 {
 	void *next = dlsym(RTLD_NEXT, name);
 
@@ -36,7 +46,7 @@ static void *__attribute__((unused)) shim_next(const char *name)
 }
 
 /* SIZE bytes that the test writes to; a test that says nothing has forgotten it. */
-static void *__attribute__((unused)) shim_map(const char *variable, size_t size)
+static inline void *shim_map(const char *variable, size_t size)
 {
 	const char *path = getenv(variable);
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
