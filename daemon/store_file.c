@@ -323,8 +323,9 @@ int store_file_open(struct store_file *file, struct store_options *options,
 	file->directory = strdup(options->directory);
 	if (!file->directory || asprintf(&file->path, "%s/" STORE_FILE, options->directory) < 0)
 		return -ENOMEM;
-	witness_open(&file->witness, file->path);
-	r = find(file, ret_found);
+	r = witness_open(&file->witness, file->path);
+	if (r == 0)
+		r = find(file, ret_found);
 	*ret_aside = name_aside(*ret_found);
 	if (r == 0 && *ret_aside)
 		r = set_aside(file, *ret_aside);
