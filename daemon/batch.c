@@ -93,6 +93,7 @@ int batch_take(struct batch *b, struct broker *broker)
 {
 	int r;
 
+	saved_table_deinit(&b->table); /* of a batch that was not stored */
 	do
 		r = reserve_portion(b);
 	while (r == 0 && !take_portion(b, broker));

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_MS 500
+#define FIRST_RETRY_MS 20 /* what was lacking may be there again at once */
+#define RETRY_MS       500
 
 struct committer {
 	struct server *server;
@@ -285,7 +286,7 @@ static void on_retry(uv_timer_t *timer)
 
 void committer_retry(struct committer *c)
 {
-	uv_timer_start(&c->retry, on_retry, RETRY_MS, RETRY_MS);
+	uv_timer_start(&c->retry, on_retry, FIRST_RETRY_MS, RETRY_MS);
 }
 
 /* ---- life ---- */

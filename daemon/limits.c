@@ -41,8 +41,8 @@ int64_t files_for(const struct config *config)
 	if (limit.rlim_cur == RLIM_INFINITY)
 		return INT64_MAX;
 	room = (int64_t)limit.rlim_cur - SPARE_FILES;
-	if (room < 1)
-		room = 1;
+	if (limit.rlim_cur < 2 * SPARE_FILES) /* it has to get by with fewer */
+		room = (int64_t)(limit.rlim_cur + 1) / 2;
 	if (room >= config->max_connections)
 		return room;
 	log_warning("the limit of %" PRIu64 " open files leaves room for %" PRId64

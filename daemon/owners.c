@@ -51,15 +51,6 @@ static void on_grace_over(uv_timer_t *timer)
 	end_sessions(timer->data);
 }
 
-static bool is_alive(const struct identity *process)
-{
-	struct identity *now = proc_identity(process->pid);
-	bool is_same = identity_is_same(now, process);
-
-	identity_unref(now);
-	return is_same;
-}
-
 static bool has_living_maker(struct watch *watch)
 {
 	struct identity *maker;
@@ -69,7 +60,7 @@ static bool has_living_maker(struct watch *watch)
 	broker_enter(watch->loop->server->broker, &section);
 	maker = identity_ref(table_maker(&watch->process));
 	broker_leave(&section);
-	is_living = maker && is_alive(maker);
+	is_living = maker && proc_look(maker) != -ESRCH;
 	identity_unref(maker);
 	return is_living;
 }
@@ -99,7 +90,7 @@ static void on_look(uv_timer_t *timer)
 {
 	struct watch *watch = timer->data;
 
-	if (is_alive(watch->process.owner.peer.identity))
+	if (proc_look(watch->process.owner.peer.identity) != -ESRCH)
 		return;
 	uv_timer_stop(timer);
 	end_after_grace(watch);
@@ -210,8 +201,13 @@ static int refuse_pid(struct request *request, int r)
 static int check_namespace(const struct peer *peer)
 {
 	struct proc_status status;
+	int r = -EPERM;
 
-	if (peer->pid == IDENTITY_PID_UNKNOWN || proc_status(peer->pid, &status) < 0)
+	if (peer->pid != IDENTITY_PID_UNKNOWN)
+		r = proc_status(peer->pid, &status);
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+		return r;
+	if (r < 0)
 		return -EPERM; /* or it has exited, and another process has its connection */
 	return status.namespaces == 1 ? 0 : -EPERM;
 }
@@ -311,12 +307,13 @@ uint32_t owners_uid(const struct process *process)
 static int open_known(const struct identity *identity)
 {
 	int fd = proc_open(identity->pid);
+	int r = fd < 0 ? fd : proc_look(identity);
 
-	if (fd >= 0 && !is_alive(identity)) {
+	if (r == 0)
+		return fd;
+	if (fd >= 0)
 		close(fd);
-		return -ESRCH;
-	}
-	return fd;
+	return r;
 }
 
 struct process *owners_restore(struct loop *loop, struct identity *identity, uint32_t uid)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,30 @@ struct identity *proc_identity(int32_t pid)
 	identity = identity_new(pid, start_time, comm, unit);
 	text_unref(unit);
 	return identity;
+}
+
+/* Of one whose start time could not be read only the number can be asked for. */
+static int look_for_number(int32_t pid)
+{
+	return kill(pid, 0) < 0 && errno == ESRCH ? -ESRCH : -ENODATA;
+}
+
+int proc_look(const struct identity *identity)
+{
+	char stat[1024], *comm;
+	uint64_t start_time;
+	ssize_t n;
+
+	if (identity->pid == IDENTITY_PID_UNKNOWN)
+		return -ESRCH;
+	if (identity->start_time == 0)
+		return look_for_number(identity->pid);
+	n = read_file(identity->pid, "stat", stat, sizeof(stat));
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	if (!parse_stat(stat, &comm, &start_time) || start_time != identity->start_time)
+		return -ESRCH;
+	return 0;
 }
 
 /* ---- pidfds ---- */

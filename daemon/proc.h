@@ -20,6 +20,10 @@ int proc_status(int32_t pid, struct proc_status *ret);
  * memory. */
 struct identity *proc_identity(int32_t pid);
 
+/* 0 if the process of IDENTITY is there, -ESRCH if it has exited; another negated errno if
+ * there is no telling, perhaps for now. */
+int proc_look(const struct identity *identity);
+
 /* A descriptor that becomes readable when the peer of SOCKET, a process of IDENTITY, has exited; a
  * negated errno, -ESRCH if it has. */
 int proc_open_peer(int socket, const struct identity *identity);

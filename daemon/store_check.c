@@ -23,6 +23,7 @@ enum verdict {
 	OLD_BOOT,
 	NEWER,
 	CORRUPT,
+	LACKING, /* memory or descriptors to look at it: it may be sound */
 };
 
 /* ---- in the child ---- */
@@ -143,6 +144,11 @@ static int check_records(const struct store_file *file)
 	return r == 0 ? check_totals(file, &sums) : r;
 }
 
+static enum verdict verdict_on(int r)
+{
+	return r == ENOMEM || r == EMFILE || r == ENFILE ? LACKING : CORRUPT;
+}
+
 static enum verdict check_origin(const struct store_file *file, const char *boot_id)
 {
 	char version[STORE_VERSION_SIZE], boot[STORE_BOOT_ID];
@@ -150,17 +156,18 @@ static enum verdict check_origin(const struct store_file *file, const char *boot
 	int r = store_scan_meta(file, STORE_VERSION_KEY, version, sizeof(version));
 
 	if (r)
-		return CORRUPT;
+		return verdict_on(r);
 	if (version[0] < '0' || version[0] > '9' || version[sizeof(version) - 1])
 		return CORRUPT;
 	if (atoi(version) > RECORD_VERSION)
 		return NEWER;
 	r = store_scan_meta(file, STORE_BOOT_KEY, boot, sizeof(boot));
 	if (r)
-		return CORRUPT;
+		return verdict_on(r);
 	if (memcmp(boot, boot_id, sizeof(boot)) != 0)
 		return OLD_BOOT;
-	return store_file_read_seed(file, seed) ? CORRUPT : SOUND;
+	r = store_file_read_seed(file, seed);
+	return r ? verdict_on(r) : SOUND;
 }
 
 /* Of a meta page: its header, then MDB_meta (lmdb 0.9). */
@@ -195,48 +202,54 @@ static bool has_sound_metas(int fd, uint64_t length)
 }
 
 /* Its length, 0 if it is not a store's. */
-static size_t sound_length(const char *path)
+static int sound_length(const char *path, size_t *ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat stat;
 	size_t length = 0;
 
 	if (fd < 0)
-		return 0;
+		return errno;
 	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
 		has_sound_metas(fd, (uint64_t)stat.st_size))
 		length = (size_t)stat.st_size;
 	close(fd);
-	return length;
+	*ret = length;
+	return 0;
 }
 
 /* ---- all of it ---- */
 
+/* An errno, unlike an error of LMDB's own, is about the copy. */
 static enum verdict copy_or_trust(const struct store_file *file, const char *copy)
 {
 	int r = mdb_env_copy2(file->env, copy, MDB_CP_COMPACT);
 
 	if (r == 0)
 		return SOUND;
-	if (r == ENOSPC || r == EDQUOT || r == EFBIG)
-		return store_free_is_sound(file) ? SOUND_WITHOUT_COPY : CORRUPT;
-	return CORRUPT;
+	return r > 0 && store_free_is_sound(file) ? SOUND_WITHOUT_COPY : CORRUPT;
 }
 
 static enum verdict look(const char *path, const char *copy, const char *boot_id)
 {
 	struct store_file file = {0};
-	size_t length = sound_length(path);
+	size_t length = 0;
 	enum verdict verdict;
+	int r = sound_length(path, &length);
 
-	if (!length || store_file_map(&file, path, length, false))
+	if (r == 0 && !length)
 		return CORRUPT;
+	if (r == 0)
+		r = store_file_map(&file, path, length, false);
+	if (r)
+		return verdict_on(r);
 	verdict = check_origin(&file, boot_id);
 	if (verdict != SOUND)
 		return verdict;
-	if (!witness_confirms(path, last_transaction(&file)) || check_records(&file))
+	if (!witness_confirms(path, last_transaction(&file)))
 		return CORRUPT;
-	return copy_or_trust(&file, copy);
+	r = check_records(&file);
+	return r ? verdict_on(r < 0 ? -r : r) : copy_or_trust(&file, copy);
 }
 
 /* Its death by a signal is an answer, not an accident: no core file, no handler's report. */
@@ -262,7 +275,7 @@ int store_check(const char *path, const char *copy, const char *boot_id,
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	pid_t child;
-	int status;
+	int status, r;
 
 	if (fd < 0)
 		return -errno; /* what may not be read is not damaged by that */
@@ -277,6 +290,7 @@ int store_check(const char *path, const char *copy, const char *boot_id,
 		if (errno != EINTR)
 			return -errno;
 	*ret_has_copy = false;
+	r = 0;
 	switch (WIFEXITED(status) ? WEXITSTATUS(status) : CORRUPT) {
 	case SOUND:
 		*ret_has_copy = true;
@@ -291,10 +305,13 @@ int store_check(const char *path, const char *copy, const char *boot_id,
 	case NEWER:
 		*ret_found = STORE_NEWER;
 		break;
+	case LACKING:
+		r = -ENOMEM;
+		break;
 	default:
 		*ret_found = STORE_CORRUPT;
 		break;
 	}
 	unlink(copy); /* a part of one */
-	return 0;
+	return r;
 }

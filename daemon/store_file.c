@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,13 +117,34 @@ static int allocate(const char *path, size_t size)
 	return -r;
 }
 
+static bool can_map(const struct store_file *file, size_t size)
+{
+	mdb_filehandle_t fd;
+	void *map;
+
+	if (mdb_env_get_fd(file->env, &fd) != 0)
+		return false;
+	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return false;
+	munmap(map, size);
+	return true;
+}
+
+/* LMDB gives the old mapping up before it asks for the new one, and goes on with an address where
+ * nothing is if it gets none: so we ask first. What is stored is safe; memory would not be. */
 bool store_file_grow(struct store_file *file)
 {
 	size_t larger = file->size + STORE_STEP;
+	int r;
 
-	if (larger > file->max_bytes || allocate(file->path, larger) < 0 ||
-		mdb_env_set_mapsize(file->env, larger) != 0)
+	if (larger > file->max_bytes || allocate(file->path, larger) < 0 || !can_map(file, larger))
 		return false;
+	r = mdb_env_set_mapsize(file->env, larger);
+	if (r == EINVAL) /* not even begun: there is a transaction */
+		return false;
+	if (r != 0)
+		abort();
 	file->size = larger;
 	return true;
 }
@@ -301,8 +323,9 @@ int store_file_open(struct store_file *file, struct store_options *options,
 	file->directory = strdup(options->directory);
 	if (!file->directory || asprintf(&file->path, "%s/" STORE_FILE, options->directory) < 0)
 		return -ENOMEM;
-	witness_open(&file->witness, file->path);
-	r = find(file, ret_found);
+	r = witness_open(&file->witness, file->path);
+	if (r == 0)
+		r = find(file, ret_found);
 	*ret_aside = name_aside(*ret_found);
 	if (r == 0 && *ret_aside)
 		r = set_aside(file, *ret_aside);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/store_witness.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -28,8 +29,21 @@ static int open_file(const char *path, int flags)
 	return fd;
 }
 
+static int remove_file(const char *path)
+{
+	char *name;
+	int r = 0;
+
+	if (asprintf(&name, "%s" WITNESS_SUFFIX, path) < 0)
+		return -ENOMEM;
+	if (unlink(name) < 0 && errno != ENOENT)
+		r = -errno;
+	free(name);
+	return r;
+}
+
 /* Allocated first: a hole in a mapping would be a fault on a full file system. */
-void witness_open(struct witness *witness, const char *path)
+int witness_open(struct witness *witness, const char *path)
 {
 	int fd = open_file(path, O_RDWR | O_CREAT);
 	void *page = MAP_FAILED;
@@ -40,6 +54,7 @@ void witness_open(struct witness *witness, const char *path)
 	if (fd >= 0)
 		close(fd);
 	witness->page = page == MAP_FAILED ? NULL : page;
+	return witness->page ? 0 : remove_file(path); /* it would tell of the past */
 }
 
 void witness_close(struct witness *witness)

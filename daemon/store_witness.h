@@ -17,8 +17,9 @@ struct witness {
 	struct witness_page *page; /* NULL: none could be had */
 };
 
-/* Open or make the one of the store at PATH. Without one all goes on, with less certainty. */
-void witness_open(struct witness *witness, const char *path);
+/* Open or make the one of the store at PATH. Without one all goes on, with less certainty, if what
+ * is there can be removed, which soon would not be true any more; else a negated errno. */
+int witness_open(struct witness *witness, const char *path);
 void witness_close(struct witness *witness);
 
 /* This transaction has been committed. */

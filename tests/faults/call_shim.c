@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes system calls of a process fail, the Nth of a kind, once or for good, whoever makes them;
+ * and moves its wall clock. See shim.h; the file is named by USHER_CALL_SHIM.
+ *
+ * Reads and writes count if they are of a socket, and mappings if they are of a file: the others
+ * are a library's own (an eventfd, a thread's stack), or the log.
+ */
+#include "tests/faults/shim.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <time.h>
+
+/* In the order of shims.py. */
+enum kind {
+	ACCEPT,
+	READ,
+	WRITE,
+	RECVMSG,
+	SENDMSG,
+	GETSOCKOPT,
+	EPOLL_CTL,
+	PIDFD_OPEN,
+	OPEN,
+	PWRITE,
+	SYNC,
+	TRUNCATE,
+	ALLOCATE,
+	MAP,
+	RENAME,
+	N_KINDS
+};
+
+/* 64 bits each, for the test to write at once. */
+struct plan {
+	_Atomic int64_t wall_ns; /* what is added to the wall clock */
+	_Atomic int64_t kind;
+	_Atomic int64_t error;   /* 0: it does one byte only, where it can */
+	_Atomic int64_t left;    /* the call that takes this to 0 fails; 0: none does */
+	_Atomic int64_t is_good; /* and all that follow */
+	_Atomic int64_t failed;
+	_Atomic int64_t made[N_KINDS]; /* of each kind, all in all */
+};
+
+static struct plan *plan;
+
+static void __attribute__((constructor)) set_up(void)
+{
+	plan = shim_map("USHER_CALL_SHIM", sizeof(*plan));
+}
+
+/* Is it this one's turn to fail? Then with errno. */
+static bool fails(enum kind kind, bool *ret_is_short)
+{
+	int64_t left;
+
+	if (!plan)
+		return false;
+	atomic_fetch_add(&plan->made[kind], 1);
+	if (atomic_load(&plan->kind) != kind || atomic_load(&plan->left) == 0)
+		return false;
+	left = atomic_fetch_sub(&plan->left, 1);
+	if (left > 1)
+		return false;
+	if (left <= 0 && !atomic_load(&plan->is_good)) {
+		atomic_store(&plan->left, 0);
+		return false;
+	}
+	atomic_store(&plan->left, atomic_load(&plan->is_good) ? 1 : 0);
+	atomic_fetch_add(&plan->failed, 1);
+	if (ret_is_short)
+		*ret_is_short = atomic_load(&plan->error) == 0;
+	if (atomic_load(&plan->error) == 0)
+		return false;
+	errno = (int)atomic_load(&plan->error);
+	return true;
+}
+
+static bool is_socket(int fd)
+{
+	int before = errno;
+	struct stat stat;
+	bool is = fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode);
+
+	errno = before;
+	return is;
+}
+
+/* ---- sockets ---- */
+
+int accept4(int fd, struct sockaddr *restrict name, socklen_t *restrict length, int flags)
+{
+	static int (*next)(int, struct sockaddr *, socklen_t *, int);
+
+	if (!next)
+		next = shim_next("accept4");
+	return fails(ACCEPT, NULL) ? -1 : next(fd, name, length, flags);
+}
+
+ssize_t read(int fd, void *bytes, size_t size)
+{
+	static ssize_t (*next)(int, void *, size_t);
+	bool is_short = false;
+
+	if (!next)
+		next = shim_next("read");
+	if (plan && is_socket(fd) && fails(READ, &is_short))
+		return -1;
+	return next(fd, bytes, is_short && size ? 1 : size);
+}
+
+ssize_t write(int fd, const void *bytes, size_t size)
+{
+	static ssize_t (*next)(int, const void *, size_t);
+	bool is_short = false;
+
+	if (!next)
+		next = shim_next("write");
+	if (plan && is_socket(fd) && fails(WRITE, &is_short))
+		return -1;
+	return next(fd, bytes, is_short && size ? 1 : size);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int n)
+{
+	static ssize_t (*next)(int, const struct iovec *, int);
+	bool is_short = false;
+
+	if (!next)
+		next = shim_next("writev");
+	if (plan && is_socket(fd) && fails(WRITE, &is_short))
+		return -1;
+	return next(fd, parts, is_short ? 1 : n);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+	static ssize_t (*next)(int, struct msghdr *, int);
+
+	if (!next)
+		next = shim_next("recvmsg");
+	return fails(RECVMSG, NULL) ? -1 : next(fd, message, flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	static ssize_t (*next)(int, const struct msghdr *, int);
+
+	if (!next)
+		next = shim_next("sendmsg");
+	return fails(SENDMSG, NULL) ? -1 : next(fd, message, flags);
+}
+
+int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict length)
+{
+	static int (*next)(int, int, int, void *, socklen_t *);
+
+	if (!next)
+		next = shim_next("getsockopt");
+	return fails(GETSOCKOPT, NULL) ? -1 : next(fd, level, name, value, length);
+}
+
+/* ---- events and processes ---- */
+
+int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+	static int (*next)(int, int, int, struct epoll_event *);
+
+	if (!next)
+		next = shim_next("epoll_ctl");
+	return what == EPOLL_CTL_ADD && fails(EPOLL_CTL, NULL) ? -1 : next(epoll, what, fd, event);
+}
+
+long syscall(long number, ...)
+{
+	static long (*next)(long, ...);
+	long a[6];
+	va_list args;
+
+	if (!next)
+		next = shim_next("syscall");
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if (number == SYS_pidfd_open && fails(PIDFD_OPEN, NULL))
+		return -1;
+	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* ---- files, by both of their names ---- */
+
+static int open_next(const char *name, const char *path, int flags, mode_t mode)
+{
+	int (*next)(const char *, int, ...) = shim_next(name);
+
+	return fails(OPEN, NULL) ? -1 : next(path, flags, mode);
+}
+
+#define OPENS(name)                                                                                \
+	int name(const char *path, int flags, ...)                                                 \
+	{                                                                                          \
+		va_list args;                                                                      \
+		mode_t mode;                                                                       \
+                                                                                                   \
+		va_start(args, flags);                                                             \
+		mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(args, mode_t) : 0;                 \
+		va_end(args);                                                                      \
+		return open_next(#name, path, flags, mode);                                        \
+	}
+
+OPENS(open)
+OPENS(open64)
+
+#define FOPENS(name)                                                                               \
+	FILE *name(const char *restrict path, const char *restrict mode)                           \
+	{                                                                                          \
+		FILE *(*next)(const char *, const char *) = shim_next(#name);                      \
+                                                                                                   \
+		return fails(OPEN, NULL) ? NULL : next(path, mode);                                \
+	}
+
+FOPENS(fopen)
+FOPENS(fopen64)
+
+#define PWRITES(name)                                                                              \
+	ssize_t name(int fd, const void *bytes, size_t size, off64_t at)                           \
+	{                                                                                          \
+		ssize_t (*next)(int, const void *, size_t, off64_t) = shim_next(#name);            \
+		bool is_short = false;                                                             \
+                                                                                                   \
+		if (fails(PWRITE, &is_short))                                                      \
+			return -1;                                                                 \
+		return next(fd, bytes, is_short && size ? size / 2 : size, at);                    \
+	}
+
+PWRITES(pwrite)
+PWRITES(pwrite64)
+
+#define PWRITEVS(name)                                                                             \
+	ssize_t name(int fd, const struct iovec *parts, int n, off64_t at)                         \
+	{                                                                                          \
+		ssize_t (*next)(int, const struct iovec *, int, off64_t) = shim_next(#name);       \
+		bool is_short = false;                                                             \
+                                                                                                   \
+		if (fails(PWRITE, &is_short))                                                      \
+			return -1;                                                                 \
+		return next(fd, parts, is_short ? (n + 1) / 2 : n, at);                            \
+	}
+
+PWRITEVS(pwritev)
+PWRITEVS(pwritev64)
+
+#define SYNCS(name)                                                                                \
+	int name(int fd)                                                                           \
+	{                                                                                          \
+		int (*next)(int) = shim_next(#name);                                               \
+                                                                                                   \
+		return fails(SYNC, NULL) ? -1 : next(fd);                                          \
+	}
+
+SYNCS(fsync)
+SYNCS(fdatasync)
+
+#define TRUNCATES(name)                                                                            \
+	int name(int fd, off64_t size)                                                             \
+	{                                                                                          \
+		int (*next)(int, off64_t) = shim_next(#name);                                      \
+                                                                                                   \
+		return fails(TRUNCATE, NULL) ? -1 : next(fd, size);                                \
+	}
+
+TRUNCATES(ftruncate)
+TRUNCATES(ftruncate64)
+
+#define ALLOCATES(name)                                                                            \
+	int name(int fd, off64_t at, off64_t size)                                                 \
+	{                                                                                          \
+		int (*next)(int, off64_t, off64_t) = shim_next(#name);                             \
+                                                                                                   \
+		return fails(ALLOCATE, NULL) ? errno : next(fd, at, size);                         \
+	}
+
+ALLOCATES(posix_fallocate)
+ALLOCATES(posix_fallocate64)
+
+#define MAPS(name)                                                                                 \
+	void *name(void *at, size_t size, int protection, int flags, int fd, off64_t offset)       \
+	{                                                                                          \
+		void *(*next)(void *, size_t, int, int, int, off64_t) = shim_next(#name);          \
+                                                                                                   \
+		if (fd >= 0 && fails(MAP, NULL))                                                   \
+			return MAP_FAILED;                                                         \
+		return next(at, size, protection, flags, fd, offset);                              \
+	}
+
+MAPS(mmap)
+MAPS(mmap64)
+
+int rename(const char *from, const char *to)
+{
+	int (*next)(const char *, const char *) = shim_next("rename");
+
+	return fails(RENAME, NULL) ? -1 : next(from, to);
+}
+
+/* ---- the wall clock ---- */
+
+static int64_t move_ns(void)
+{
+	return plan ? atomic_load(&plan->wall_ns) : 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	static int (*next)(clockid_t, struct timespec *);
+	int64_t ns;
+	int r;
+
+	if (!next)
+		next = shim_next("clock_gettime");
+	r = next(clock, ret);
+	if (r == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
+		ns = (int64_t)ret->tv_sec * 1000000000 + ret->tv_nsec + move_ns();
+		ret->tv_sec = ns / 1000000000;
+		ret->tv_nsec = ns % 1000000000;
+	}
+	return r;
+}
+
+int gettimeofday(struct timeval *restrict ret, void *restrict zone)
+{
+	struct timespec now;
+
+	(void)zone;
+	clock_gettime(CLOCK_REALTIME, &now);
+	*ret = (struct timeval){.tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / 1000};
+	return 0;
+}
+
+time_t time(time_t *ret)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (ret)
+		*ret = now.tv_sec;
+	return now.tv_sec;
+}
