@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/model/script_run.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define COMPLETE   1000000 /* operations after which everything is to have been met */
+#define PATIENCE_S 120
+#define SHRINK_S   300
+
+struct options {
+	uint64_t operations; /* 0: by time */
+	uint64_t seconds;    /* UINT64_MAX: for ever */
+	uint64_t seed;
+	unsigned shrink_seconds;
+	const char *keep; /* directory */
+	bool is_replay;
+};
+
+/* How far the making of runs came: shared. */
+struct progress {
+	uint64_t seed; /* of the present run */
+	uint64_t n_runs, n_operations;
+};
+
+static const struct script_program *program;
+static struct options options;
+static struct progress *progress;
+
+uint64_t script_mix(uint64_t *state)
+{
+	uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+/* ---- making runs ---- */
+
+/* Many short ones, in which less hides, and some long ones. */
+static uint32_t length_of(uint64_t seed)
+{
+	uint64_t left =
+		options.operations ? options.operations - progress->n_operations : UINT32_MAX;
+	uint32_t length = program->longest >> (script_mix(&seed) % 5);
+
+	return length < left ? length : (uint32_t)left;
+}
+
+static bool is_done(time_t begin)
+{
+	if (options.operations)
+		return progress->n_operations >= options.operations;
+	return options.seconds != UINT64_MAX && (uint64_t)(time(NULL) - begin) >= options.seconds;
+}
+
+static void say_progress(time_t *told)
+{
+	if (options.operations || time(NULL) - *told < 60)
+		return;
+	*told = time(NULL);
+	printf("%" PRIu64 " operations in %" PRIu64 " runs, the last one from seed %" PRIu64 "\n",
+		progress->n_operations, progress->n_runs, progress->seed);
+	fflush(stdout);
+}
+
+static void make_runs(const void *context)
+{
+	time_t begin = time(NULL), told = begin;
+	uint64_t state = options.seed;
+
+	(void)context;
+	while (!is_done(begin)) {
+		uint32_t length;
+
+		progress->seed = script_mix(&state);
+		length = length_of(progress->seed);
+		script_record();
+		program->make(progress->seed, length);
+		script_find_leaks();
+		progress->n_runs++;
+		progress->n_operations += length;
+		say_progress(&told);
+	}
+}
+
+/* ---- a failure ---- */
+
+static void play(const void *context)
+{
+	(void)context;
+	script_play();
+	program->play();
+}
+
+static bool keep_script(const char *path)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file) {
+		perror(path);
+		return false;
+	}
+	fprintf(file, "# of seed %" PRIu64 "\n", progress->seed);
+	script_write(script, &program->language, file);
+	return fclose(file) == 0;
+}
+
+static const char *const ends[] = {"passes", "fails", "leaks memory", "hangs"};
+
+static void show(enum script_end end)
+{
+	const struct script_attempt attempt = {
+		.finds_leaks = end == SCRIPT_LEAKED, .patience_s = PATIENCE_S};
+
+	script_is_shown = true;
+	end = script_fork(play, NULL, &attempt);
+	printf("\nit %s\n", ends[end]);
+	script_is_shown = false;
+}
+
+static void say_failure(enum script_end end)
+{
+	printf("run %" PRIu64 " (of seed %" PRIu64 ") %s, at step %" PRIu32
+	       "; the first seed was %" PRIu64 "\n",
+		progress->n_runs, progress->seed, ends[end], script_position(), options.seed);
+}
+
+static void handle_failure(enum script_end end)
+{
+	char path[512];
+
+	say_failure(end);
+	script_shrink(program, end, options.shrink_seconds);
+	show(end);
+	snprintf(path, sizeof(path), "%s/%s-%" PRIu64 ".steps", options.keep, program->name,
+		progress->seed);
+	if (keep_script(path))
+		printf("kept as %s: %s --replay %s\n", path, program->name, path);
+}
+
+static int make_all(void)
+{
+	const struct script_attempt attempt = {.patience_s = PATIENCE_S};
+	enum script_end end;
+
+	if (options.operations)
+		printf("%" PRIu64 " operations, seed %" PRIu64 "\n", options.operations,
+			options.seed);
+	else
+		printf("seed %" PRIu64 "\n", options.seed);
+	end = script_fork(make_runs, NULL, &attempt);
+	if (end == SCRIPT_PASSED)
+		return program->report(progress->n_operations >= COMPLETE) ? EXIT_SUCCESS
+									   : EXIT_FAILURE;
+	handle_failure(end);
+	return EXIT_FAILURE;
+}
+
+/* ---- playing files ---- */
+
+static bool replay(const char *path, bool is_alone)
+{
+	const struct script_attempt attempt = {.finds_leaks = true, .patience_s = PATIENCE_S};
+	FILE *file = fopen(path, "r");
+	enum script_end end;
+	bool is_read;
+
+	if (!file) {
+		perror(path);
+		return false;
+	}
+	is_read = script_read(script, &program->language, file);
+	fclose(file);
+	if (!is_read) {
+		printf("%s cannot be read\n", path);
+		return false;
+	}
+	script_is_shown = is_alone;
+	end = script_fork(play, NULL, &attempt);
+	printf("%s%s %s: %" PRIu32 " steps\n", is_alone ? "\n" : "", path, ends[end],
+		script->n_steps);
+	if (end != SCRIPT_PASSED && !is_alone)
+		show(end);
+	return end == SCRIPT_PASSED;
+}
+
+static int replay_all(char **paths, int n)
+{
+	int n_bad = 0;
+
+	for (int i = 0; i < n; i++)
+		n_bad += !replay(paths[i], n == 1);
+	return n_bad || !n ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- the command line ---- */
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: %s [OPTION...] [OPERATIONS [SEED]]\n"
+		"       %s --replay FILE...\n"
+		"\n"
+		"  --seconds N          for so long, instead of so many operations\n"
+		"  --forever            until it fails\n"
+		"  --seed N             (or USHER_SEED in the environment) instead of a new one\n"
+		"  --keep DIRECTORY     for what fails; the present one if not given\n"
+		"  --shrink-seconds N   how long a failure may be made shorter\n"
+		"  --replay             play files; one alone is shown step by step\n",
+		program->name, program->name);
+}
+
+static bool read_option(int c)
+{
+	switch (c) {
+	case 's':
+		options.seconds = strtoull(optarg, NULL, 10);
+		return true;
+	case 'f':
+		options.seconds = UINT64_MAX;
+		return true;
+	case 'e':
+		options.seed = strtoull(optarg, NULL, 10);
+		return true;
+	case 'k':
+		options.keep = optarg;
+		return true;
+	case 't':
+		options.shrink_seconds = (unsigned)strtoul(optarg, NULL, 10);
+		return true;
+	case 'r':
+		options.is_replay = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool read_options(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"seconds", required_argument, NULL, 's'},
+		{"forever", no_argument, NULL, 'f'},
+		{"seed", required_argument, NULL, 'e'},
+		{"keep", required_argument, NULL, 'k'},
+		{"shrink-seconds", required_argument, NULL, 't'},
+		{"replay", no_argument, NULL, 'r'},
+		{0},
+	};
+	const char *seed = getenv("USHER_SEED");
+	int c;
+
+	options = (struct options){.keep = ".", .shrink_seconds = SHRINK_S};
+	options.seed = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1)
+		if (!read_option(c))
+			return false;
+	if (options.is_replay)
+		return optind < argc;
+	if (optind < argc)
+		options.operations = strtoull(argv[optind++], NULL, 10);
+	if (optind < argc)
+		options.seed = strtoull(argv[optind++], NULL, 10);
+	if (!options.operations && !options.seconds)
+		options.operations = COMPLETE;
+	return optind == argc;
+}
+
+int script_main(const struct script_program *of, int argc, char **argv)
+{
+	program = of;
+	if (!read_options(argc, argv)) {
+		usage(stderr);
+		return 2;
+	}
+	script_init(&program->language);
+	progress = script_share(sizeof(*progress));
+	if (options.is_replay)
+		return replay_all(argv + optind, argc - optind);
+	return make_all();
+}
