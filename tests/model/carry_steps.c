@@ -244,6 +244,7 @@ static void begin_again(void)
 	size_t n_before = naive_waiting(NO_POOL);
 
 	naive_begin_again();
+	table_begin_section(model.table);
 	table_carry_end(model.table, model_now(), &model.change);
 	if (naive_waiting(NO_POOL) < n_before)
 		met(CASE_MISFIT_AT_HANDOVER);

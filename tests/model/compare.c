@@ -249,6 +249,16 @@ static void compare_audit(const struct audit *audit)
 	EXPECT(audit->bad_slots, 0);
 }
 
+/* The timer is never late; for what is due it does not matter since when. */
+static void compare_next_deadline(void)
+{
+	int64_t next_us = naive_next_deadline();
+
+	if (next_us < naive.now_us)
+		next_us = naive.now_us;
+	EXPECT(table_next_deadline(model.table) <= next_us, true);
+}
+
 void compare_all(int peer)
 {
 	compare_sessions(peer);
@@ -259,7 +269,7 @@ void compare_all(int peer)
 	for (int i = 0; i < N_AUDITS; i++)
 		if (model.is_auditing[i])
 			compare_audit(&model.audits[i]);
-	EXPECT(table_next_deadline(model.table) <= naive_next_deadline(), true);
+	compare_next_deadline();
 	EXPECT(table_next_fence(model.table), naive.next_fence);
 	EXPECT(table_active(model.table), naive_active(NO_POOL));
 	EXPECT(table_is_draining(model.table), naive.is_draining);

@@ -4,8 +4,8 @@
  * comes late, a store that is a list, crashes, and tables that are handed over.
  *
  *     model [OPERATIONS [SEED]]      or USHER_SEED=SEED model
- *     model --forever
- *     model --replay FILE
+ *     model --forever                or --seconds N
+ *     model --replay SCRIPT          or a directory of them, or the seed of a run
  *
  * What fails is made shorter, printed, and kept (script_run.h). */
 #include "tests/model/model.h"

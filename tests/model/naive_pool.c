@@ -68,8 +68,6 @@ void naive_set_pool(int p, const struct pool_settings *settings, enum pool_sourc
 		pool->capacity = settings->limit;
 	if (settings->on_timeout == ON_TIMEOUT_RELEASE)
 		naive_end_holding(p);
-	if (naive.orphans_until_us <= naive.now_us && naive_orphaned(p))
-		naive.orphans_until_us = naive.now_us; /* it may not hold them any more */
 	naive_refuse_misfits(p);
 }
 

@@ -98,7 +98,7 @@ uint32_t script_position(void)
 
 bool script_is_last(void)
 {
-	return *position + 1 == script->n_steps;
+	return script_is_played && *position + 1 == script->n_steps;
 }
 
 int64_t script_record_decision(const char *name, int64_t usual, int64_t drawn)

@@ -78,7 +78,7 @@ void script_play(void);
 int script_next(int operation);
 /* The number of the present step, from 0. */
 uint32_t script_position(void);
-bool script_is_last(void);
+bool script_is_last(void); /* not known of one that is being made */
 
 /* NAME is at most once in a step. */
 int64_t script_record_decision(const char *name, int64_t usual, int64_t drawn);

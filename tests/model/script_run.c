@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/model/script_run.h"
 
+#include <dirent.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define COMPLETE   1000000 /* operations after which everything is to have been met */
 #define PATIENCE_S 120
 #define SHRINK_S   300
+#define SUFFIX     ".steps"
 
 struct options {
 	uint64_t operations; /* 0: by time */
@@ -137,7 +140,7 @@ static void handle_failure(enum script_end end)
 	say_failure(end);
 	script_shrink(program, end, options.shrink_seconds);
 	show(end);
-	snprintf(path, sizeof(path), "%s/%s-%" PRIu64 ".steps", options.keep, program->name,
+	snprintf(path, sizeof(path), "%s/%s-%" PRIu64 SUFFIX, options.keep, program->name,
 		progress->seed);
 	if (keep_script(path))
 		printf("kept as %s: %s --replay %s\n", path, program->name, path);
@@ -161,13 +164,11 @@ static int make_all(void)
 	return EXIT_FAILURE;
 }
 
-/* ---- playing files ---- */
+/* ---- playing again ---- */
 
-static bool replay(const char *path, bool is_alone)
+static bool read_file(const char *path)
 {
-	const struct script_attempt attempt = {.finds_leaks = true, .patience_s = PATIENCE_S};
 	FILE *file = fopen(path, "r");
-	enum script_end end;
 	bool is_read;
 
 	if (!file) {
@@ -176,26 +177,95 @@ static bool replay(const char *path, bool is_alone)
 	}
 	is_read = script_read(script, &program->language, file);
 	fclose(file);
-	if (!is_read) {
+	if (!is_read)
 		printf("%s cannot be read\n", path);
+	return is_read;
+}
+
+static bool replay_file(const char *path, bool is_shown)
+{
+	const struct script_attempt attempt = {.finds_leaks = true, .patience_s = PATIENCE_S};
+	enum script_end end;
+
+	if (!read_file(path))
 		return false;
-	}
-	script_is_shown = is_alone;
+	script_is_shown = is_shown;
 	end = script_fork(play, NULL, &attempt);
-	printf("%s%s %s: %" PRIu32 " steps\n", is_alone ? "\n" : "", path, ends[end],
+	printf("%s%s %s: %" PRIu32 " steps\n", is_shown ? "\n" : "", path, ends[end],
 		script->n_steps);
-	if (end != SCRIPT_PASSED && !is_alone)
+	if (end != SCRIPT_PASSED && !is_shown)
 		show(end);
 	return end == SCRIPT_PASSED;
 }
 
-static int replay_all(char **paths, int n)
+static int is_script(const struct dirent *entry)
+{
+	size_t length = strlen(entry->d_name);
+
+	return length > strlen(SUFFIX) && !strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX);
+}
+
+/* All there are in it: at least one. */
+static bool replay_directory(const char *path)
+{
+	struct dirent **entries;
+	int n = scandir(path, &entries, is_script, alphasort);
+	bool is_good = n > 0;
+
+	for (int i = 0; i < n; i++) {
+		char file[1024];
+
+		snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name);
+		is_good = replay_file(file, false) && is_good;
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	return is_good;
+}
+
+/* The run of this seed, whole: it may have been cut short. */
+static void make_one(const void *context)
+{
+	(void)context;
+	script_record();
+	program->make(progress->seed, length_of(progress->seed));
+	script_find_leaks();
+}
+
+static bool replay_seed(uint64_t seed)
+{
+	const struct script_attempt attempt = {.patience_s = PATIENCE_S};
+	enum script_end end;
+
+	progress->seed = options.seed = seed;
+	end = script_fork(make_one, NULL, &attempt);
+	printf("the run of seed %" PRIu64 " %s\n", seed, ends[end]);
+	if (end != SCRIPT_PASSED)
+		handle_failure(end);
+	return end == SCRIPT_PASSED;
+}
+
+static bool replay(const char *what, bool is_alone)
+{
+	struct stat status = {0};
+	char *end;
+	uint64_t seed = strtoull(what, &end, 10);
+
+	if (stat(what, &status) != 0 && *what && !*end)
+		return replay_seed(seed);
+	if (S_ISDIR(status.st_mode))
+		return replay_directory(what);
+	return replay_file(what, is_alone);
+}
+
+static int replay_all(char **what, int n)
 {
 	int n_bad = 0;
 
 	for (int i = 0; i < n; i++)
-		n_bad += !replay(paths[i], n == 1);
-	return n_bad || !n ? EXIT_FAILURE : EXIT_SUCCESS;
+		n_bad += !replay(what[i], n == 1);
+	return n_bad ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* ---- the command line ---- */
@@ -204,14 +274,15 @@ static void usage(FILE *to)
 {
 	fprintf(to,
 		"usage: %s [OPTION...] [OPERATIONS [SEED]]\n"
-		"       %s --replay FILE...\n"
+		"       %s --replay {FILE | DIRECTORY | SEED}...\n"
 		"\n"
 		"  --seconds N          for so long, instead of so many operations\n"
 		"  --forever            until it fails\n"
 		"  --seed N             (or USHER_SEED in the environment) instead of a new one\n"
 		"  --keep DIRECTORY     for what fails; the present one if not given\n"
 		"  --shrink-seconds N   how long a failure may be made shorter\n"
-		"  --replay             play files; one alone is shown step by step\n",
+		"  --replay             play scripts (one alone is shown step by step), all in a\n"
+		"                       directory, or make the run of a seed again\n",
 		program->name, program->name);
 }
 
