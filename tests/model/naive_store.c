@@ -78,8 +78,21 @@ bool naive_has_changed(void)
 	return false;
 }
 
+/* It has not been told yet that it was granted, and will not be. */
+static void undo_decision(const struct naive_session *session)
+{
+	for (int i = 0; i < NAIVE_INBOXES; i++)
+		for (size_t k = 0; k < naive.n_decided[i]; k++) {
+			struct naive_decision *decision = &naive.decided[i][k];
+
+			if (decision->waiter == session->waiter && decision->id == session->id)
+				decision->status = STATUS_STORE_UNAVAILABLE;
+		}
+}
+
 static void undo(struct naive_session *session)
 {
+	undo_decision(session);
 	naive.totals.rejected[REJECTED_STORE]++;
 	naive.pools[session->pool].counters.rejected[REJECTED_STORE]++;
 	naive_end(session, OUTCOME_CANCELLED, NO_TEXT);
