@@ -68,6 +68,8 @@ static void draw_create(struct naive_create *want)
 			      : 1 + (uint32_t)draw(chance(90) ? 3 : NAIVE_UNITS);
 	if (naive.n_live && chance(12))
 		draw_retry(want);
+	else if (naive.n_live && chance(4)) /* as another user calls it, too */
+		want->request = naive.live[draw(naive.n_live)].request;
 	if (model.is_crowded && naive.n_live > LARGE)
 		want->pool = NO_POOL;
 }

@@ -115,7 +115,7 @@ static const struct operation {
 		TO(STATUS_OK) | TO(STATUS_WAIT_TIMEOUT) | TO(STATUS_CANCELLED) |
 			TO(STATUS_SHUTTING_DOWN) | TO(STATUS_NO_SUCH_POOL) |
 			TO(STATUS_INVALID_PARAMETER) | TO(STATUS_QUOTA_EXCEEDED) |
-			TO(STATUS_PERMISSION_DENIED)},
+			TO(STATUS_PERMISSION_DENIED) | TO(STATUS_STORE_UNAVAILABLE)},
 	{"create", 400, run_create,
 		TO(STATUS_OK) | TO(STATUS_CAPACITY_REACHED) | TO(STATUS_QUEUE_FULL) |
 			TO(STATUS_QUOTA_EXCEEDED) | TO(STATUS_METADATA_TOO_LARGE) |
@@ -124,7 +124,7 @@ static const struct operation {
 			TO(STATUS_PAUSED) | TO(STATUS_STORE_UNAVAILABLE) |
 			TO(STATUS_INVALID_PARAMETER) | TO(STATUS_PERMISSION_DENIED) |
 			TO(CAME_EEXIST) | TO(CAME_ENOBUFS) | TO(CAME_EOVERFLOW)},
-	{"start", 60, run_start, TO_LIVE_ONE | TO(CAME_ENOBUFS)},
+	{"start", 60, run_start, TO_LIVE_ONE},
 	{"renew", 80, run_renew, TO_LIVE_ONE | TO(STATUS_TIMEOUT_OUT_OF_RANGE) | TO(CAME_ENOBUFS)},
 	{"update", 60, run_update, TO_LIVE_ONE | TO(STATUS_METADATA_TOO_LARGE)},
 	{"release", 90, run_release, TO_LIVE_ONE},
@@ -146,8 +146,8 @@ static const struct operation {
 	{"begin_anew", 2, run_begin_anew, TO(STATUS_OK)},
 	{"verify", 5, run_verify, TO(STATUS_OK)},
 	{"crash", 3, run_crash, TO(STATUS_OK)},
-	{"hand_over", 2, run_hand_over, TO(STATUS_OK)},
-	{"edit_file", 2, run_edit_file, 0},
+	{"hand_over", 4, run_hand_over, TO(STATUS_OK)},
+	{"edit_file", 4, run_edit_file, 0},
 	{"read_events", 60, run_read_events, TO(CAME_TRUE) | TO(CAME_FALSE)},
 	{"toggle_reader", 1, run_toggle_reader, 0},
 	{"set_pool", 15, run_set_pool, 0},
@@ -177,6 +177,15 @@ static int draw_any_operation(void)
 		total += operations[k].weight;
 	for (uint64_t left = draw(total); left >= operations[i].weight; i++)
 		left -= operations[i].weight;
+	return i;
+}
+
+static int number_of(void (*run)(void))
+{
+	int i = 0;
+
+	while (operations[i].run != run)
+		i++;
 	return i;
 }
 
@@ -212,6 +221,8 @@ static int draw_operation(void)
 {
 	int operation = draw_any_operation();
 
+	if (model.is_stingy && chance(15)) /* which may want memory */
+		operation = number_of(chance(70) ? run_renew : run_attach);
 	return is_skipped(operation) ? OPERATION_NOTHING : operation;
 }
 
@@ -251,7 +262,7 @@ static void check(void)
 /* Bits of table_supply's arrays, and one for all else. */
 static uint64_t draw_missing(void)
 {
-	return chance(1) ? 1 + draw((UINT64_C(2) << ARRAY_COUNT) - 1) : 0;
+	return chance(4) ? 1 + draw((UINT64_C(2) << ARRAY_COUNT) - 1) : 0;
 }
 
 static void run_step(int operation)
@@ -259,7 +270,7 @@ static void run_step(int operation)
 	model.operation = operations[operation].name;
 	count_operation(operation);
 	table_begin_section(model.table);
-	model.gives_memory = DECIDE("memory", true, !model.is_stingy || !draw(300));
+	model.gives_memory = DECIDE("memory", true, !model.is_stingy || !draw(1000));
 	model.is_missing = (uint64_t)DECIDE("missing", 0, draw_missing());
 	pass_time();
 	wake_in_time();

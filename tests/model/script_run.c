@@ -128,9 +128,10 @@ static void show(enum script_end end)
 
 static void say_failure(enum script_end end)
 {
-	printf("run %" PRIu64 " (of seed %" PRIu64 ") %s, at step %" PRIu32
-	       "; the first seed was %" PRIu64 "\n",
-		progress->n_runs, progress->seed, ends[end], script_position(), options.seed);
+	printf("run %" PRIu64 " (of seed %" PRIu64 ") %s, after %" PRIu32 " steps, and %" PRIu64
+	       " of all runs; the first seed was %" PRIu64 "\n",
+		progress->n_runs, progress->seed, ends[end], script_position(),
+		progress->n_operations + script_position(), options.seed);
 }
 
 static void handle_failure(enum script_end end)

@@ -111,8 +111,34 @@ void run_abandon(void)
 		abandon_wait(waiter);
 }
 
+static unsigned count_waiting_with(int request)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < naive.n_live; i++)
+		n += naive_waits(&naive.live[i]) && naive.live[i].request == request;
+	return n;
+}
+
+/* By an admin, who says whose only if there is no doubt. */
+static bool draw_doubtful(int *ret_request, int *ret_peer)
+{
+	for (size_t i = 0; i < naive.n_live; i++) {
+		if (count_waiting_with(naive.live[i].request) < 2)
+			continue;
+		*ret_request = naive.live[i].request;
+		do
+			*ret_peer = draw_peer();
+		while (!naive_peers[*ret_peer].is_admin);
+		return true;
+	}
+	return false;
+}
+
 static void draw_cancel(int *ret_request, int *ret_peer)
 {
+	if (chance(30) && draw_doubtful(ret_request, ret_peer))
+		return;
 	*ret_peer = draw_peer();
 	*ret_request = (int)draw(9);
 	for (int tries = 0; naive.n_live && tries < 10 && chance(80); tries++) {

@@ -269,6 +269,7 @@ void make_world(uint64_t first_fence)
 		.history_limit = (uint32_t)naive.history_limit,
 	};
 
+	model.is_missing = 0; /* a daemon that lacks memory as it starts does not start */
 	decide_seed(&options);
 	model.table = table_new(&options);
 	table_report_ends(model.table, model.is_told_ends);
