@@ -342,6 +342,7 @@ int main(int argc, char **argv)
 		.name = "model",
 		.language = {names, N_OPERATIONS, words},
 		.longest = LONGEST,
+		.complete = 1000000,
 		.make = make,
 		.play = play,
 		.report = report,

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define COMPLETE   1000000 /* operations after which everything is to have been met */
 #define PATIENCE_S 120
 #define SHRINK_S   300
 #define SUFFIX     ".steps"
@@ -159,8 +158,8 @@ static int make_all(void)
 		printf("seed %" PRIu64 "\n", options.seed);
 	end = script_fork(make_runs, NULL, &attempt);
 	if (end == SCRIPT_PASSED)
-		return program->report(progress->n_operations >= COMPLETE) ? EXIT_SUCCESS
-									   : EXIT_FAILURE;
+		return program->report(progress->n_operations >= program->complete) ? EXIT_SUCCESS
+										    : EXIT_FAILURE;
 	handle_failure(end);
 	return EXIT_FAILURE;
 }
@@ -339,7 +338,7 @@ static bool read_options(int argc, char **argv)
 	if (optind < argc)
 		options.seed = strtoull(argv[optind++], NULL, 10);
 	if (!options.operations && !options.seconds)
-		options.operations = COMPLETE;
+		options.operations = program->complete;
 	return optind == argc;
 }
 

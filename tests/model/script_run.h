@@ -13,7 +13,8 @@
 struct script_program {
 	const char *name; /* also of the files */
 	struct script_language language;
-	uint32_t longest; /* run, in steps */
+	uint32_t longest;  /* run, in steps */
+	uint64_t complete; /* steps after which everything is to have been met; as many are made */
 	/* Make one up from SEED, of about LENGTH steps, or play the one that is there. They end the
 	 * process if it fails. */
 	void (*make)(uint64_t seed, uint32_t length);
