@@ -103,9 +103,9 @@ void came(int status);
 void came_of(int operation, int status);
 void met(enum met_case which);
 
-/* Print all that was counted. MUST has a bit for each thing that has to have come of an operation; 0
- * if nothing is told of it. False if IS_COMPLETE and something of that, an operation, or a case was
- * not met often enough. */
+/* Print all that was counted. MUST has a bit for each thing that has to have come of an operation;
+ * 0 if nothing is told of it. False if IS_COMPLETE and something of that, an operation, or a case
+ * was not met often enough. */
 bool counts_report(
 	const char *const *names, const uint64_t *must, int n_operations, bool is_complete);
 

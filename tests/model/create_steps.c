@@ -48,6 +48,18 @@ static void draw_retry(struct naive_create *want)
 		want->peer = chance(70) ? known->creator : known->last;
 }
 
+/* Two users wait for what they call the same. */
+static void draw_namesake(struct naive_create *want)
+{
+	const struct naive_session *other = &naive.live[draw(naive.n_live)];
+
+	if (!naive_waits(other))
+		return;
+	want->request = other->request;
+	want->pool = other->pool;
+	want->wait_us = INT64_MAX;
+}
+
 static void draw_create(struct naive_create *want)
 {
 	/* Not by an initializer, whose order is the compiler's. */
@@ -68,8 +80,8 @@ static void draw_create(struct naive_create *want)
 			      : 1 + (uint32_t)draw(chance(90) ? 3 : NAIVE_UNITS);
 	if (naive.n_live && chance(12))
 		draw_retry(want);
-	else if (naive.n_live && chance(4)) /* as another user calls it, too */
-		want->request = naive.live[draw(naive.n_live)].request;
+	else if (naive.n_live && chance(8))
+		draw_namesake(want);
 	if (model.is_crowded && naive.n_live > LARGE)
 		want->pool = NO_POOL;
 }

@@ -128,7 +128,7 @@ static const struct operation {
 	{"renew", 80, run_renew, TO_LIVE_ONE | TO(STATUS_TIMEOUT_OUT_OF_RANGE) | TO(CAME_ENOBUFS)},
 	{"update", 60, run_update, TO_LIVE_ONE | TO(STATUS_METADATA_TOO_LARGE)},
 	{"release", 90, run_release, TO_LIVE_ONE},
-	{"attach", 40, run_attach, TO_LIVE_ONE | TO(CAME_ENOBUFS)},
+	{"attach", 40, run_attach, TO_LIVE_ONE},
 	{"revoke", 20, run_revoke, TO_ANY_SESSION},
 	{"get", 20, run_get, TO(STATUS_OK) | TO(STATUS_NO_SUCH_SESSION) | TO(STATUS_SESSION_ENDED)},
 	{"find_request", 20, run_find_request, TO(STATUS_OK) | TO(STATUS_NO_SUCH_SESSION)},
@@ -222,7 +222,7 @@ static int draw_operation(void)
 	int operation = draw_any_operation();
 
 	if (model.is_stingy && chance(15)) /* which may want memory */
-		operation = number_of(chance(70) ? run_renew : run_attach);
+		operation = number_of(run_renew);
 	return is_skipped(operation) ? OPERATION_NOTHING : operation;
 }
 

@@ -111,9 +111,10 @@ static bool drop_steps(struct shrinking *s, uint32_t size)
 static bool try_without_decision(struct shrinking *s, uint32_t index, uint32_t decision)
 {
 	struct step *step = &script->steps[index];
-	uint32_t at = step->first + decision;
+	uint32_t at;
 
 	copy_script(script, s->best);
+	at = step->first + decision;
 	memmove(&script->decisions[at], &script->decisions[at + 1],
 		(script->n_decisions - at - 1) * sizeof(script->decisions[0]));
 	script->n_decisions--;

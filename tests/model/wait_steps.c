@@ -137,7 +137,7 @@ static bool draw_doubtful(int *ret_request, int *ret_peer)
 
 static void draw_cancel(int *ret_request, int *ret_peer)
 {
-	if (chance(30) && draw_doubtful(ret_request, ret_peer))
+	if (chance(50) && draw_doubtful(ret_request, ret_peer))
 		return;
 	*ret_peer = draw_peer();
 	*ret_request = (int)draw(9);
