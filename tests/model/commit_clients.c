@@ -32,6 +32,7 @@ static void hear_updated(struct known *known, const struct reply *reply)
 	int64_t stored = stored_version(reply->number);
 
 	met(SIM_TOLD_UPDATED);
+	known->version_heard = reply->version;
 	if (sim.has_failed || sim.is_anew)
 		return;
 	if (stored < 0)
@@ -45,10 +46,9 @@ static void hear_released(struct known *known, const struct reply *reply)
 {
 	met(SIM_TOLD_RELEASED);
 	known->state = RELEASED;
-	known->may_return = stored_version(reply->number) >= 0;
-	known->commits_before = sim.n_commits;
-	if (known->may_return)
-		EXPECT(sim.has_failed, true);
+	known->may_return = sim.has_failed;
+	if (!known->may_return)
+		EXPECT(stored_version(reply->number), -1);
 }
 
 static void hear_refused(struct known *known, const struct reply *reply)
@@ -132,7 +132,8 @@ static void expect_presence(const struct known *known, bool is_there)
 		EXPECT(is_there || known->is_release_asked || sim.is_anew, true);
 		break;
 	case RELEASED:
-		EXPECT(!is_there || (known->may_return && known->commits_before == sim.n_commits),
+		EXPECT(!is_there ||
+				(known->may_return && sim.last_committed <= known->begun_before),
 			true);
 		if (is_there)
 			met(SIM_CAME_BACK);
@@ -163,7 +164,7 @@ static void look_at(uint32_t number)
 		EXPECT(version >= known->version_told && version <= known->version, true);
 	known->state = is_there ? HELD : GONE;
 	known->fence = fence;
-	known->version = known->version_told = version;
+	known->version = known->version_told = known->version_heard = version;
 	known->is_release_asked = false;
 }
 
@@ -186,6 +187,18 @@ void look_after_stop(void)
 		look_at(i);
 	EXPECT(table_active(sim.table), count_held()); /* and nothing is invented */
 	sim.is_anew = false;
+}
+
+void look_after_failure(void)
+{
+	for (uint32_t i = 0; i < sim.n_known; i++) {
+		const struct known *known = &sim.known[i];
+
+		if (known->state == RELEASED)
+			EXPECT(stored_version(i), -1);
+		if (known->state == HELD && !known->is_release_asked)
+			EXPECT(stored_version(i) >= known->version_heard, true);
+	}
 }
 
 void look_at_end(void)

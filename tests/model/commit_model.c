@@ -121,7 +121,7 @@ static void create(unsigned loop, uint32_t units, bool waits)
 
 	if (number == KNOWN_MAX || side->n_replies == REPLIES_MAX)
 		return;
-	*known = (struct known){.units = units, .version = 1, .version_told = 1};
+	*known = (struct known){.units = units, .version = 1};
 	request.fresh = make_session(number, units);
 	sim.n_known++;
 	enter(&section);
@@ -155,6 +155,7 @@ static void release(unsigned loop, int64_t number)
 		0);
 	broker_leave(&section);
 	sim.known[number].is_release_asked = true;
+	sim.known[number].begun_before = sim.n_begun;
 	gather(loop, (struct reply){.told = TOLD_RELEASED, .number = (uint32_t)number}, NULL);
 }
 
@@ -351,6 +352,7 @@ static void settle_step(void)
 	if (sim.has_come_up) {
 		sim.has_failed = sim.has_come_up = false;
 		met(SIM_CAME_UP);
+		look_after_failure();
 	}
 	if (broken)
 		fail(__FILE__, __LINE__, broken, 1, 0);

@@ -31,11 +31,13 @@ enum known_state { ASKED, WAITING, HELD, RELEASED, REFUSED, GONE };
 struct known {
 	enum known_state state; /* as the client was told */
 	bool is_release_asked;
-	bool may_return;         /* released while nothing could be stored, */
-	uint64_t commits_before; /* which lasts until the next commit */
+	bool may_return;       /* released while nothing could be stored, */
+	uint64_t begun_before; /* until a transaction that was begun after that */
 	uint64_t fence;
 	uint32_t units;
-	uint32_t version, version_told; /* of its metadata: its length */
+	uint32_t version;       /* of its metadata: its length */
+	uint32_t version_told;  /* while that was stored, */
+	uint32_t version_heard; /* or not */
 	struct waiter waiter;
 };
 
@@ -79,9 +81,10 @@ struct sim {
 	int error;
 	int64_t growth; /* times that the store can grow */
 	bool is_full, cannot_mark_fences;
-	bool has_failed, has_come_up; /* the last commit; told at the end of a step */
-	bool is_anew;                 /* begun anew, and nothing committed yet */
-	uint64_t n_commits;
+	bool has_failed, has_come_up;     /* the last commit; told at the end of a step */
+	bool is_anew;                     /* begun anew, and nothing committed yet */
+	bool begins_again;                /* what it has tried to commit already */
+	uint64_t n_begun, last_committed; /* transactions */
 
 	enum stage stops_at; /* in this step, */
 	int64_t stops_in;    /* after so many times, */
@@ -174,6 +177,8 @@ void forget_transaction(void);
 void hear(struct sim_loop *side);
 /* Hold the table of a new life against what clients know. */
 void look_after_stop(void);
+/* The store works again: it has all that was told meanwhile. */
+void look_after_failure(void);
 /* All has come to its end: what is stored is what is held. */
 void look_at_end(void);
 

@@ -148,6 +148,8 @@ int store_begin(struct store *store)
 {
 	(void)store;
 	forget_transaction();
+	sim.n_begun += !sim.begins_again;
+	sim.begins_again = false;
 	return failed(reach(AT_BEGIN));
 }
 
@@ -239,7 +241,7 @@ int store_commit(struct store *store)
 	sim.durable.table.size = transaction.table_size;
 	transaction.table = NULL;
 	transaction.n = 0;
-	sim.n_commits++;
+	sim.last_committed = sim.n_begun;
 	sim.is_anew = false;
 	sim.has_come_up = sim.has_failed;
 	reach(AFTER_COMMIT);
@@ -260,6 +262,7 @@ bool store_grow(struct store *store)
 	if (!sim.growth)
 		return false;
 	sim.growth--;
+	sim.begins_again = sim.fails_at != NEVER;
 	sim.fails_at = NEVER;
 	sim.is_full = false;
 	met(SIM_GREW);
