@@ -260,12 +260,17 @@ static void run_fill(void)
 	sim.growth = DECIDE("growth", 0, chance(30));
 }
 
-/* As after many grants: the next commit has to reserve more. */
+/* As after many grants: few fences are left, and the next commit has to reserve more. */
 static void run_fences(void)
 {
+	struct section section;
+	uint64_t left = (uint64_t)DECIDE("left", 0, draw(6));
+
 	sim.cannot_mark_fences = DECIDE("fails", true, chance(60));
-	if (sim.state.fence_mark > FENCES_A_BLOCK)
-		sim.state.fence_mark -= FENCES_A_BLOCK * 3 / 4;
+	enter(&section);
+	sim.state.fence_mark = table_next_fence(section.table) + left;
+	table_set_fence_limit(section.table, sim.state.fence_mark);
+	broker_leave(&section);
 }
 
 static void run_stop(void)
@@ -381,12 +386,9 @@ static void begin(uint64_t seed)
 	begin_life();
 }
 
-/* The store is well, and everybody has his turn: in the end all is told and stored. */
-static void finish(void)
+/* The store is well, and everybody has his turn: in the end all is told and stored, */
+static void calm_down(void)
 {
-	operation_name = "the end";
-	sim.stops_at = sim.other_at = NEVER;
-	run_mend();
 	for (int i = 0; i < ROUNDS; i++) {
 		fire();
 		for (unsigned loop = 0; loop < N_LOOPS; loop++)
@@ -395,6 +397,43 @@ static void finish(void)
 	}
 	EXPECT(sim.has_failed, false);
 	look_at_end();
+}
+
+/* who waits has a session once all others are released, */
+static bool is_anybody_left(void)
+{
+	for (uint32_t i = 0; i < sim.n_known; i++)
+		if (sim.known[i].state == HELD || sim.known[i].state == WAITING)
+			return true;
+	return false;
+}
+
+static void release_all(void)
+{
+	for (uint32_t rounds = 0; is_anybody_left(); rounds++) {
+		EXPECT(rounds <= sim.n_known, true);
+		for (uint32_t i = 0; i < sim.n_known; i++)
+			if (sim.known[i].state == HELD)
+				release(0, i);
+		turn(0);
+		for (unsigned loop = 0; loop < N_LOOPS; loop++)
+			turn(loop);
+	}
+}
+
+/* and there is room again. */
+static void finish(void)
+{
+	operation_name = "the end";
+	sim.stops_at = sim.other_at = NEVER;
+	run_mend();
+	calm_down();
+	release_all();
+	sim.current = 0;
+	create(0, 1, false);
+	turn(0);
+	EXPECT(sim.known[sim.n_known - 1].state, HELD);
+	calm_down();
 	end_life();
 	list_store_deinit(&sim.durable);
 }
