@@ -166,6 +166,12 @@ void gather(unsigned loop, struct reply reply, struct session *session);
 void enter(struct section *section);
 struct text *make_metadata(uint32_t version);
 
+/* ---- commit_calls.c: the reply is gathered; nothing happens where there is no sense in it ---- */
+
+void create(unsigned loop, uint32_t units, bool waits);
+void release(unsigned loop, int64_t number);
+void update(unsigned loop, int64_t number);
+
 /* ---- commit_store.c ---- */
 
 /* The length of the metadata that is stored of a session; -1 if it is not there. */

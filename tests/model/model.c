@@ -136,22 +136,22 @@ static const struct operation {
 	{"process_gone", 8, run_process_gone, TO(CAME_TRUE) | TO(CAME_FALSE)},
 	{"expire", 60, run_expire, 0},
 	{"abandon", 15, run_abandon, 0},
-	{"cancel", 12, run_cancel,
+	{"cancel", 20, run_cancel,
 		TO(STATUS_OK) | TO(STATUS_NO_SUCH_SESSION) | TO(STATUS_PERMISSION_DENIED) |
 			TO(STATUS_INVALID_STATE) | TO(STATUS_INVALID_PARAMETER)},
 	{"collect", 200, run_collect, 0},
 	{"commit", 60, run_commit, TO(STATUS_OK)},
 	{"fail_commit", 4, run_fail_commit, TO(STATUS_OK)},
-	{"store_trouble", 20, run_store_trouble, 0},
+	{"store_trouble", 25, run_store_trouble, 0},
 	{"begin_anew", 2, run_begin_anew, TO(STATUS_OK)},
 	{"verify", 5, run_verify, TO(STATUS_OK)},
 	{"crash", 3, run_crash, TO(STATUS_OK)},
-	{"hand_over", 4, run_hand_over, TO(STATUS_OK)},
+	{"hand_over", 6, run_hand_over, TO(STATUS_OK)},
 	{"edit_file", 4, run_edit_file, 0},
 	{"read_events", 60, run_read_events, TO(CAME_TRUE) | TO(CAME_FALSE)},
 	{"toggle_reader", 1, run_toggle_reader, 0},
 	{"set_pool", 15, run_set_pool, 0},
-	{"remove_pools", 1, run_remove_pools, 0},
+	{"remove_pools", 2, run_remove_pools, 0},
 	{"pause", 5, run_pause, TO(STATUS_OK) | TO(STATUS_NO_SUCH_POOL)},
 	{"resume", 30, run_resume, TO(STATUS_OK) | TO(STATUS_NO_SUCH_POOL)},
 	{"drain", 1, run_drain, 0},
@@ -221,7 +221,7 @@ static int draw_operation(void)
 {
 	int operation = draw_any_operation();
 
-	if (model.is_stingy && chance(15)) /* which may want memory */
+	if (model.is_stingy && chance(25)) /* which may want memory */
 		operation = number_of(run_renew);
 	return is_skipped(operation) ? OPERATION_NOTHING : operation;
 }

@@ -289,6 +289,8 @@ void begin_world(void)
 	uint64_t first_fence = (uint64_t)DECIDE("first_fence", 1,
 		chance(5) ? (UINT64_C(1) << 53) - 500 : 1 + draw(UINT64_C(1) << 52));
 
+	if (!first_fence)
+		first_fence = 1;
 	naive_init(first_fence,
 		(size_t)DECIDE("history", 2, chance(10) ? 0 : draw(NAIVE_HISTORY + 1)));
 	model.is_told_ends = DECIDE("is_told_ends", true, chance(70));
