@@ -148,18 +148,21 @@ static void watch_room(struct committer *c)
 	loop_order(&c->server->loops[0], ORDER_RETRY_STORE);
 }
 
-static void come_up(struct committer *c)
+/* True if it was down. */
+static bool come_up(struct committer *c)
 {
 	if (!atomic_load(&c->is_down))
-		return;
+		return false;
 	atomic_store(&c->error, 0);
 	atomic_store(&c->is_down, false);
 	c->is_full = store_room(c->store).is_full;
 	set_storing(c, !c->is_full);
 	say_up(c);
+	return true;
 }
 
-/* With the lock. */
+/* With the lock. While it was down loops have waited for nothing: what they told after the batch
+ * had been taken goes into another one, or it would be durable with the next change only. */
 static void commit(struct committer *c, struct loop *loop)
 {
 	int64_t begin_ns = monotonic_ns();
@@ -175,7 +178,10 @@ static void commit(struct committer *c, struct loop *loop)
 	atomic_store(&c->settled, c->batch.section);
 	reserve_fences(c, c->batch.table.next_fence);
 	batch_forget(&c->batch);
-	come_up(c);
+	if (come_up(c)) {
+		commit(c, loop);
+		return;
+	}
 	watch_room(c);
 	histogram_add(&loop->stats.commit_ns, monotonic_ns() - begin_ns, 1);
 }

@@ -181,7 +181,7 @@ void table_carry_end(struct table *table, struct table_time now, struct table_ch
 		struct pool *pool = container_of(link, struct pool, link);
 
 		if (pool->settings.on_timeout == ON_TIMEOUT_RELEASE)
-			table_end_holding(table, pool);
+			table_end_holding(table, pool, now);
 		pool_refuse_misfits(table, pool, now, change);
 		table_maybe_drop_pool(table, pool, change);
 	}

@@ -128,8 +128,13 @@ void table_set_deadline(struct table *table, struct session *session, int64_t de
 		heap_insert(&table->deadlines, session);
 }
 
-void table_end_holding(struct table *table, struct pool *pool)
+/* Orphans, too, whose time was over. */
+void table_end_holding(struct table *table, struct pool *pool, struct table_time now)
 {
+	if (pool->orphaned && table->are_orphans_due) {
+		table->orphans_until_us = now.now_us;
+		table->orphans_after = 0;
+	}
 	for (struct list *link = pool->sessions.next; pool->overdue; link = link->next) {
 		struct session *session = container_of(link, struct session, pool_link);
 

@@ -87,15 +87,6 @@ static void pool_changed(struct table *table, struct pool *pool)
 	table_note_change(table);
 }
 
-/* A pool that holds nothing any more does not hold orphans either, whose time was over. */
-static void resume_giving_up(struct table *table, const struct pool *pool, struct table_time now)
-{
-	if (!pool->orphaned || !table->are_orphans_due)
-		return;
-	table->orphans_until_us = now.now_us;
-	table->orphans_after = 0;
-}
-
 void table_set_pool(
 	struct table *table, struct pool *fresh, struct table_time now, struct table_change *change)
 {
@@ -114,8 +105,7 @@ void table_set_pool(
 	pool->is_removed = false;
 	change_add_pool(change, fresh);
 	if (pool->settings.on_timeout == ON_TIMEOUT_RELEASE)
-		table_end_holding(table, pool);
-	resume_giving_up(table, pool, now);
+		table_end_holding(table, pool, now);
 	queue_rebuild(table, pool);
 	pool_changed(table, pool);
 	pool_refuse_misfits(table, pool, now, change);

@@ -126,9 +126,15 @@ uint32_t slotmap_count_taken(const struct slotmap *map)
 {
 	uint32_t n_free = 0;
 
-	for (size_t i = 0; i < n_words(map->capacity); i++)
-		for (uint64_t word = map->levels[0][i]; word; word &= word - 1)
-			n_free++;
+	for (size_t i = 0; i < n_words(map->capacity); i++) {
+		uint64_t word = map->levels[0][i];
+
+		if (word == UINT64_MAX)
+			n_free += 64; /* as most are in a pool that does not enforce its limit */
+		else
+			for (; word; word &= word - 1)
+				n_free++;
+	}
 	return map->capacity - n_free;
 }
 

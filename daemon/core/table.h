@@ -248,7 +248,7 @@ bool table_pump(
 
 /* The next decided waiter of INBOX, NULL without one. It is the caller's from then on, its session
  * reference included; RET, if it is granted, is a view of its session (which may have ended since).
- */
+ * A grant that has been undone is told as STATUS_STORE_UNAVAILABLE. */
 struct waiter *table_take_decided(
 	struct table *table, struct inbox *inbox, struct table_time now, struct session_view *ret);
 

@@ -311,7 +311,7 @@ int64_t deadline_to_wall(int64_t deadline_us, struct table_time now);
 bool table_has_deadline_room(const struct table *table);
 
 /* The pool does not hold what is overdue any more: all that is due again, and ends. */
-void table_end_holding(struct table *table, struct pool *pool);
+void table_end_holding(struct table *table, struct pool *pool, struct table_time now);
 
 /* Whether the heap has room for SESSION to get this deadline. */
 bool table_has_room(const struct table *table, const struct session *session, int64_t deadline_us);

@@ -11,6 +11,8 @@ struct waiter *table_take_decided(
 		return NULL;
 	waiter = container_of(inbox->decided.next, struct waiter, link);
 	list_remove(&waiter->link);
+	if (waiter->status == 0 && waiter->session->is_undone)
+		waiter->status = STATUS_STORE_UNAVAILABLE; /* before anyone was told */
 	if (waiter->status == 0)
 		table_fill_view(waiter->session, waiter->caller, now, ret);
 	return waiter;

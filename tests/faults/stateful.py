@@ -16,8 +16,10 @@ HOUR_MS = 3600 * 1000
 
 
 class StateTest(unittest.TestCase):
+    config = CONFIG
+
     def setUp(self):
-        self.victim = Victim(CONFIG)
+        self.victim = Victim(self.config)
         self.addCleanup(self.end)
         self.client = None
         self.expected = {}  # session id: (metadata text, slots, fence) as acknowledged

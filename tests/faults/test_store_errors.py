@@ -4,7 +4,7 @@ on, and all is well once the store is."""
 import time
 import unittest
 
-from stateful import StateTest, encode, wait_for
+from stateful import CONFIG, StateTest, encode, wait_for
 
 FAILS = "store.commit={}@1+"
 RETRIED_S = 1.5  # what was changed meanwhile has been tried to be stored, and not been
@@ -149,6 +149,26 @@ class Errors(StateTest):
         self.crash()
         self.assertEqual(set(self.listed()), granted)
         self.assertSound()
+
+
+class OneLoop(StateTest):
+    """Who waits and who makes room are served by the same loop."""
+    config = "[broker]\nworkers = 1\n" + CONFIG
+
+    def test_a_grant_that_cannot_be_stored_is_refused(self):
+        """It is decided in the very turn that finds the store broken, and told in the next one."""
+        self.begin()
+        holder = self.create(pool="one")
+        waiter = self.victim.client()
+        waiter.wait(pool="one", owner="detached", timeout_ms=10**6)
+        wait_for(lambda: self.client.metrics()["waiting_sessions"] == 1, "the wait")
+        self.victim.arm(FAILS.format("eio"))
+        self.release(holder)
+        self.assertRefused("StoreUnavailable", waiter.result)
+        waiter.close()
+        self.victim.arm("")
+        self.wait_until_creating()
+        self.assertKept()
 
 
 class NoSpace(Errors):

@@ -1,83 +1,60 @@
 /* SPDX-License-Identifier: MIT */
-/* Commits to a store, ones that fail, and crashes. */
+/* The daemon crashes, or is stopped, and another one is filled from what was stored. */
 #include "tests/model/model.h"
 
 #include <string.h>
 
-#define PORTION 64
+/* ---- the files of the next run ---- */
 
-/* ---- the store ---- */
-
-void commit(void)
+static int64_t draw_files(const struct naive_pool *before)
 {
-	list_store_commit(&model.store, model.table, 1 + draw(PORTION));
-	naive_commit();
-}
+	int64_t files = 0;
 
-void run_commit(void)
-{
-	if (naive.keeps_changes)
-		commit();
-}
-
-void run_fail_commit(void)
-{
-	if (!naive.keeps_changes)
-		return;
-	list_store_fail(&model.store, model.table, model_now(), &model.change);
-	naive_fail();
-}
-
-/* Away for a while, or soon without fences; then well again. */
-void run_store_trouble(void)
-{
-	bool is_well = !naive.cannot_store && naive.fence_limit == UINT64_MAX;
-
-	if (is_well && chance(85))
-		return;
-	naive.cannot_store = is_well && chance(50);
-	naive.fence_limit =
-		is_well && !naive.cannot_store ? naive.next_fence + draw(10) : UINT64_MAX;
-	table_set_storing(model.table, !naive.cannot_store);
-	table_set_fence_limit(model.table, naive.fence_limit);
-}
-
-/* ---- the crash ---- */
-
-static struct process *make(struct identity *identity)
-{
-	return make_process_of(identity);
-}
-
-static void take(struct process *process)
-{
-	const struct identity *identity = process->owner.peer.identity;
-
-	for (int peer = N_PEERS; peer-- > 0;)
-		if (naive_peers[peer].pid == identity->pid &&
-			naive_peers[peer].start_time == identity->start_time)
-			model.processes[naive_process_of(peer)] = process;
-}
-
-/* Which pools are in the files of the next run: mostly those that were. */
-static void draw_files(bool ret[N_POOLS])
-{
 	for (int p = 0; p < N_POOLS; p++) {
-		const struct naive_pool *pool = naive_stored_pool(p);
+		bool is_of_file = before[p].source == POOL_FILE && !before[p].is_removed;
 
-		ret[p] = pool && chance(pool->source == POOL_FILE && !pool->is_removed ? 80 : 20);
-		if (ret[p])
-			set_pool(p, &pool->settings, POOL_FILE, pool->allow);
+		files |= (int64_t)chance(is_of_file ? 80 : 20) << p;
+	}
+	return files;
+}
+
+/* What was edited is there; else what BEFORE had there is, as it was, or not any more. */
+static struct naive_file choose_file(int p, const struct naive_pool *before, int64_t files)
+{
+	struct naive_file file = {0};
+
+	if (model.files[p].is_there) {
+		met(CASE_FILE_CHANGED);
+		return model.files[p];
+	}
+	if (!(files >> p & 1) || !before[p].is_there)
+		return file;
+	file.is_there = true;
+	file.settings = before[p].settings;
+	file.allow = before[p].allow;
+	return file;
+}
+
+void decide_files(struct naive_file files[N_POOLS], const struct naive_pool *before)
+{
+	int64_t mask = DECIDE("files", 0, draw_files(before));
+
+	for (int p = 0; p < N_POOLS; p++) {
+		files[p] = choose_file(p, before, mask);
+		if (files[p].is_there)
+			set_pool(p, &files[p].settings, POOL_FILE, files[p].allow);
+		model.files[p].is_there = false;
 	}
 	table_change_deinit(&model.change);
 }
+
+/* ---- the crash ---- */
 
 /* Who began to wait and who gave up is no change that is stored at once: what a pool has of that
  * may be older. */
 static void adopt_waits(int p)
 {
-	const struct pool *pool =
-		table_find_pool(model.table, naive_pool_names[p], strlen(naive_pool_names[p]));
+	const struct pool *pool = find_pool(p);
 	struct counters *expected = &naive.pools[p].counters;
 
 	if (!pool)
@@ -90,33 +67,86 @@ static void adopt_waits(int p)
 	naive.pools[p].capacity = slotmap_capacity(pool->slots);
 }
 
+/* As the daemon asks for it before it reads the sessions. */
+static void expect_sessions(size_t n)
+{
+	struct table_wants wants;
+	struct table_supply supply;
+
+	table_wants_for(model.table, n, &wants);
+	table_supply_init(&supply, &wants);
+	table_give(model.table, &wants, &supply);
+	table_supply_deinit(&supply);
+	if (wants.arrays[ARRAY_DEADLINES] > naive.heap_capacity)
+		naive.heap_capacity = wants.arrays[ARRAY_DEADLINES];
+}
+
 static void restore(uint64_t first_fence)
 {
-	const struct list_store_world world = {make, take, free_process, give_memory};
-	int64_t grace_us = (int64_t)draw(40) * 500;
-	bool has_file[N_POOLS];
+	const struct list_store_world world = {
+		make_process_of, take_process, free_process, give_memory};
+	int64_t grace_us = DECIDE("grace_us", 0, draw(40) * 500);
+	struct naive_file files[N_POOLS];
 
-	draw_files(has_file);
-	naive_crash(has_file, first_fence, grace_us);
+	decide_files(files, naive_stored_pools());
+	naive_crash(files, first_fence, grace_us);
+	if (DECIDE("is_expected", false, chance(50)))
+		expect_sessions(model.store.sessions.count);
 	EXPECT(list_store_restore(
 		       &model.store, model.table, &world, naive.now_us + grace_us, model_now()),
 		0);
 	for (int p = 0; p < N_POOLS; p++)
 		adopt_waits(p);
-	table_keep_changes(model.table);
-	if (chance(70))
+	begin_keeping();
+	if (DECIDE("commits", true, chance(70)))
 		commit();
+}
+
+/* All is stored, the loops end, and what their connections own is left to the next run. */
+static void stop(void)
+{
+	struct table_metrics metrics;
+	uint64_t orphaned = 0;
+
+	commit();
+	for (int i = 0; i < N_WAITERS; i++)
+		if (model.is_waiter_used[i])
+			abandon_wait(i);
+	for (size_t i = 0; i < naive.n_live; i++)
+		orphaned += naive.live[i].kind == OWNER_CONNECTION;
+	for (int i = 0; i < N_PEERS; i++)
+		while (table_orphan(model.table, &model.owners[i], 2))
+			;
+	table_metrics(model.table, model_now(), &metrics);
+	EXPECT(metrics.waiting, 0);
+	EXPECT(metrics.orphaned, orphaned);
+	EXPECT(table_check(model.table) == NULL, true);
+	met(CASE_STOPPED);
+}
+
+static void note_crash(void)
+{
+	if (naive_waiting(NO_POOL))
+		met(CASE_CRASHED_WITH_WAITERS);
+	if (naive_has_changed())
+		met(CASE_CRASHED_UNSTORED);
 }
 
 void run_crash(void)
 {
-	uint64_t first_fence = chance(50) ? 1 : naive.next_fence + draw(5);
+	uint64_t first_fence =
+		(uint64_t)DECIDE("first_fence", 1, chance(50) ? 1 : naive.next_fence + draw(5));
 
 	if (!naive.keeps_changes)
 		return;
+	if (DECIDE("is_stopped", false, chance(20)))
+		stop();
+	else
+		note_crash();
 	model.now_us = naive.now_us; /* the new table has seen no time yet */
 	lose_world();
 	make_world(first_fence);
 	restore(first_fence);
 	begin_readers();
+	came(STATUS_OK);
 }

@@ -7,6 +7,8 @@
 
 #define LARGE 400 /* live sessions, about, in the crowded mood */
 
+/* ---- what is wanted ---- */
+
 static int64_t draw_wait(void)
 {
 	if (chance(model.is_contested ? 10 : 40))
@@ -27,6 +29,14 @@ static int draw_pool(void)
 	return p;
 }
 
+/* Where memory is late there are many, each of which takes some. */
+static int draw_label(void)
+{
+	if (chance(50))
+		return NO_TEXT;
+	return (int)draw(model.is_stingy && chance(80) ? 2000 : 3);
+}
+
 /* The request of somebody who has a session or waits, once more. */
 static void draw_retry(struct naive_create *want)
 {
@@ -38,35 +48,70 @@ static void draw_retry(struct naive_create *want)
 		want->peer = chance(70) ? known->creator : known->last;
 }
 
-static struct naive_create draw_create(void)
+/* Two users wait for what they call the same. */
+static void draw_namesake(struct naive_create *want)
 {
-	struct naive_create want;
+	const struct naive_session *other = &naive.live[draw(naive.n_live)];
 
+	if (!naive_waits(other))
+		return;
+	want->request = other->request;
+	want->pool = other->pool;
+	want->wait_us = INT64_MAX;
+}
+
+static void draw_create(struct naive_create *want)
+{
 	/* Not by an initializer, whose order is the compiler's. */
-	want.peer = draw_peer();
-	want.pool = chance(2) ? NO_POOL : draw_pool();
-	want.kind = chance(20) ? OWNER_DETACHED : chance(25) ? OWNER_PROCESS : OWNER_CONNECTION;
-	want.process = chance(70) ? want.peer : draw_peer();
+	want->peer = draw_peer();
+	want->pool = chance(2) ? NO_POOL : draw_pool();
+	want->kind = chance(20) ? OWNER_DETACHED : chance(25) ? OWNER_PROCESS : OWNER_CONNECTION;
+	want->process = chance(70) ? want->peer : draw_peer();
+	want->timeout_ms = model.is_contested && chance(60) ? ABSENT : draw_timeout();
+	want->wait_us = draw_wait();
+	want->priority = chance(60) ? 0 : (unsigned)draw(10);
+	want->id = chance(3) ? draw_id() : model.next_id++;
+	want->fingerprint = draw(10) / 9;
+	want->request = chance(3) ? (int)draw(8) : (int)(8 + model.next_id);
+	want->label = draw_label();
+	want->metadata = model.is_contested && chance(80) ? NO_TEXT : draw_text();
+	want->units = chance(model.is_contested ? 50 : 70)
+			      ? 1
+			      : 1 + (uint32_t)draw(chance(90) ? 3 : NAIVE_UNITS);
+	if (naive.n_live && chance(12))
+		draw_retry(want);
+	else if (naive.n_live && chance(8))
+		draw_namesake(want);
+	if (model.is_crowded && naive.n_live > LARGE)
+		want->pool = NO_POOL;
+}
+
+static struct naive_create decide_create(void)
+{
+	struct naive_create want = {0};
+
+	if (!script_is_played)
+		draw_create(&want);
+	want.id = (uint64_t)DECIDE("id", 0, want.id);
+	want.request = (int)DECIDE("request", 0, want.request);
+	want.peer = (int)DECIDE("peer", 0, want.peer);
+	want.pool = (int)DECIDE("pool", NAIVE_DEFAULT_POOL, want.pool);
+	want.kind = (enum owner_kind)DECIDE("kind", OWNER_CONNECTION, want.kind);
+	want.process = (int)DECIDE("process", 0, want.process);
+	want.timeout_ms = DECIDE("timeout_ms", ABSENT, want.timeout_ms);
+	want.wait_us = DECIDE("wait_us", 0, want.wait_us);
+	want.priority = (unsigned)DECIDE("priority", 0, want.priority);
+	want.units = (uint32_t)DECIDE("units", 1, want.units);
+	want.label = (int)DECIDE("label", NO_TEXT, want.label);
+	want.metadata = (int)DECIDE("metadata", NO_TEXT, want.metadata);
+	want.fingerprint = (uint64_t)DECIDE("fingerprint", 0, want.fingerprint);
 	if (naive_process_of(want.process) == NO_PEER)
 		want.process = 0;
-	want.timeout_ms = model.is_contested && chance(60) ? ABSENT : draw_timeout();
-	want.wait_us = draw_wait();
-	want.waiter = want.wait_us ? draw_waiter() : NO_WAITER;
+	want.waiter = want.wait_us ? free_waiter() : NO_WAITER;
 	if (want.waiter == NO_WAITER)
 		want.wait_us = 0;
-	want.priority = chance(60) ? 0 : (unsigned)draw(10);
-	want.id = chance(3) ? draw_id() : model.next_id++;
-	want.fingerprint = draw(10) / 9;
-	want.request = chance(3) ? (int)draw(8) : (int)(8 + model.next_id);
-	want.label = chance(50) ? NO_TEXT : (int)draw(3);
-	want.metadata = model.is_contested && chance(80) ? NO_TEXT : draw_text();
-	want.units = chance(model.is_contested ? 50 : 70)
-			     ? 1
-			     : 1 + (uint32_t)draw(chance(90) ? 3 : NAIVE_UNITS);
-	if (naive.n_live && chance(12))
-		draw_retry(&want);
-	if (model.is_crowded && naive.n_live > LARGE)
-		want.pool = NO_POOL;
+	if (!want.units) /* made smaller, it is still one that can be asked for */
+		want.units = 1;
 	return want;
 }
 
@@ -96,6 +141,8 @@ static struct session *make_session(const struct naive_create *want)
 	return fresh;
 }
 
+/* ---- what comes of it ---- */
+
 static void compare_capacity(const struct create_refusal *refusal, int p, int peer)
 {
 	int64_t retry_us = naive_retry_us(p);
@@ -115,6 +162,18 @@ static void compare_capacity(const struct create_refusal *refusal, int p, int pe
 			true);
 }
 
+static void compare_queue(const struct create_refusal *refusal, const struct naive_create *want)
+{
+	const struct pool_settings *settings = &naive.pools[want->pool].settings;
+	uint64_t n = naive_waiting_of_user(want->pool, naive_peers[want->peer].uid);
+	bool is_users = settings->per_uid_waiters >= 0 && n >= (uint64_t)settings->per_uid_waiters;
+
+	EXPECT(refusal->is_user_queue, is_users);
+	if (is_users)
+		EXPECT(refusal->user_waiting, n);
+	met(is_users ? CASE_QUEUE_OF_USER_FULL : CASE_QUEUE_OF_POOL_FULL);
+}
+
 static void compare_refusal(int status, const struct create_refusal *refusal,
 	const struct naive_create *want, const struct naive_created *expected)
 {
@@ -130,9 +189,14 @@ static void compare_refusal(int status, const struct create_refusal *refusal,
 		break;
 	case STATUS_QUOTA_EXCEEDED:
 		EXPECT(refusal->quota, expected->quota);
+		met(CASE_QUOTA_OF_USER + expected->quota);
+		break;
+	case STATUS_QUEUE_FULL:
+		compare_queue(refusal, want);
 		break;
 	case STATUS_PAUSED:
-	case STATUS_QUEUE_FULL:
+		met(naive.pools[want->pool].pause.is_on ? CASE_PAUSE_OF_ONE : CASE_PAUSE_OF_ALL);
+		break;
 	case STATUS_INVALID_PARAMETER:
 	case STATUS_METADATA_TOO_LARGE:
 		break;
@@ -171,9 +235,11 @@ static void keep(const struct create_request *request, const struct naive_create
 		model.is_waiter_used[want->waiter] = true;
 }
 
+/* ---- create ---- */
+
 void run_create(void)
 {
-	struct naive_create want = draw_create();
+	struct naive_create want = decide_create();
 	const char *name = want.pool == NO_POOL ? "none" : naive_pool_names[want.pool];
 	struct create_request request = {
 		.pool = name,
@@ -189,9 +255,12 @@ void run_create(void)
 	};
 	struct create_result result;
 	struct naive_created expected;
-	int status = naive_create(&want, &expected);
+	int status;
 
+	note_tallies();
+	status = naive_create(&want, &expected);
 	EXPECT(table_create(model.table, &request, model_now(), &result, &model.change), status);
+	came(status);
 	keep(&request, &want, status, &expected);
 	if (!status) {
 		compare_created(&result, &want, &expected);
@@ -203,7 +272,8 @@ void run_create(void)
 
 void run_reject(void)
 {
-	enum rejection why = chance(50) ? REJECTED_CREATION_ERROR : REJECTED_INVALID;
+	enum rejection why = DECIDE("is_invalid", false, chance(50)) ? REJECTED_INVALID
+								     : REJECTED_CREATION_ERROR;
 
 	table_count_rejection(model.table, why);
 	naive.totals.rejected[why]++;

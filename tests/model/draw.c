@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/model/model.h"
+#include "tests/model/script_run.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,16 +9,17 @@
 
 uint64_t draw(uint64_t below)
 {
-	uint64_t x = model.random += UINT64_C(0x9e3779b97f4a7c15);
-
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (x ^ (x >> 31)) % below;
+	return script_mix(&model.random) % below;
 }
 
 bool chance(unsigned percent)
 {
 	return draw(100) < percent;
+}
+
+uint64_t draw_aside(uint64_t below)
+{
+	return script_mix(&model.random_aside) % below;
 }
 
 int draw_peer(void)
@@ -62,7 +64,12 @@ int draw_text(void)
 	return chance(20) ? NO_TEXT : (int)draw(chance(10) ? 40 : 20);
 }
 
-/* ---- names, texts, time ---- */
+size_t draw_portion(uint64_t below)
+{
+	return chance(70) ? 1000 : (size_t)draw(below);
+}
+
+/* ---- names and texts ---- */
 
 void make_name(const char *what, int number, char *ret, size_t size)
 {

@@ -112,7 +112,8 @@ static void replay_pool(struct replay *replay, const struct event *event)
 
 static void replay_event(struct replay *replay, const struct event *event)
 {
-	EXPECT(event->section >= replay->section, true);
+	EXPECT(event->section >= replay->section && event->section <= table_section(model.table),
+		true);
 	replay->section = event->section;
 	switch (event->type) {
 	case EVENT_REFUSED:
@@ -179,38 +180,46 @@ static size_t read_portion(struct replay *replay, size_t max, bool is_replayed)
 /* A gap: all is thrown away and seen anew. */
 static void recover(struct replay *replay)
 {
+	met(CASE_EVENTS_LOST);
 	while (read_portion(replay, PORTION, false))
 		;
 	replay->reader.has_lost = false;
 	snapshot(replay);
 }
 
-static void read_all(struct replay *replay)
+static void read_all(struct replay *replay, size_t portion)
 {
-	while (read_portion(replay, 1 + draw(PORTION), true))
+	while (read_portion(replay, portion, true))
 		;
 	compare_known(replay);
 }
 
 void run_read_events(void)
 {
-	struct replay *replay = &replays[chance(97) ? 0 : 1];
+	struct replay *replay = &replays[DECIDE("reader", 0, chance(97) ? 0 : 1)];
+	bool is_part = DECIDE("is_part", false, chance(30));
+	size_t portion = (size_t)DECIDE("portion", PORTION, 1 + draw(is_part ? 4 : PORTION));
 
 	if (!replay->is_on)
 		return;
 	if (replay->reader.has_lost)
 		recover(replay);
-	else if (chance(30))
-		read_portion(replay, 1 + draw(4), true);
+	else if (is_part)
+		came(read_portion(replay, portion, true) == portion ? CAME_TRUE : CAME_FALSE);
 	else
-		read_all(replay);
+		read_all(replay, portion ? portion : 1);
 }
 
 /* ---- readers come and go ---- */
 
 static void begin_reader(struct replay *replay, unsigned index)
 {
+	table_announce_reader(model.table);
+	if (model.gives_memory)
+		give_memory();
+	table_forget_reader(model.table);
 	replay->section = table_begin_reading(model.table, &replay->reader, index);
+	EXPECT(replay->section, table_section(model.table));
 	replay->is_on = true;
 	snapshot(replay);
 }
@@ -223,7 +232,7 @@ static void end_reader(struct replay *replay)
 
 void run_toggle_reader(void)
 {
-	unsigned i = (unsigned)draw(N_READERS);
+	unsigned i = (unsigned)DECIDE("reader", 0, draw(N_READERS));
 
 	if (replays[i].is_on)
 		end_reader(&replays[i]);
@@ -233,7 +242,7 @@ void run_toggle_reader(void)
 
 void begin_readers(void)
 {
-	if (chance(70))
+	if (DECIDE("is_read", true, chance(70)))
 		begin_reader(&replays[0], 10);
 }
 

@@ -5,7 +5,9 @@
 
 #include "daemon/core/events.h"
 #include "daemon/core/table.h"
+#include "tests/model/counts.h"
 #include "tests/model/naive.h"
+#include "tests/model/script.h"
 #include "tests/unit/list_store.h"
 
 #define N_AUDITS  3
@@ -22,26 +24,33 @@ struct model {
 	bool is_waiter_used[N_WAITERS];
 	struct table_change change;
 	struct list_store store;
+	struct naive_file files[N_POOLS]; /* edited since the last start */
 	struct audit audits[N_AUDITS];
+	uint64_t audit_created[N_AUDITS]; /* how many there had been at its begin */
 	bool is_auditing[N_AUDITS];
-	uint64_t seed;
-	uint64_t random;
+	uint64_t random, random_aside;
 	uint64_t next_id;
 	int64_t now_us;
-	bool is_crowded;   /* the mood: sessions pile up */
-	bool is_contested; /* or queues do, mostly of one pool */
+	int64_t clock_error_us; /* of the time of day */
+	bool is_crowded;        /* the mood: sessions pile up */
+	bool is_contested;      /* or queues do, mostly of one pool */
 	int contested_pool;
-	bool is_stingy; /* and memory comes late */
+	bool is_stingy;      /* and memory comes late */
+	bool gives_memory;   /* in this step, */
+	uint64_t is_missing; /* but not all: bits of what fails */
 	bool is_told_ends;
-	bool is_checked_always;
 	struct text *shared[N_SHARED]; /* used as metadata of many sessions */
-	uint64_t step;                 /* number of the operation */
+	uint64_t section;              /* of the last commit: what it has was changed up to it */
+	bool is_section_new;           /* there has been none since the last start */
 	const char *operation;
 };
 
 extern struct model model;
 
-/* Prints what was expected, the seed, and the operation; exits. */
+/* The first rows of the operations: the last one is none, but counts what comes of waits. */
+enum { OPERATION_WORLD, OPERATION_NOTHING, OPERATION_WAIT };
+
+/* Prints what was expected, and the operation; ends the process. */
 _Noreturn void fail(const char *file, int line, const char *what, int64_t is, int64_t expected);
 
 #define EXPECT(is, expected)                                                                       \
@@ -56,9 +65,6 @@ _Noreturn void fail(const char *file, int line, const char *what, int64_t is, in
 
 struct table_time model_now(void);
 
-/* Keep a view for a while: it must stay what it was, however its session has gone on. */
-void hold_view(const struct session_view *view, const struct naive_session *session);
-
 /* ---- world.c: the daemon's part ---- */
 
 void begin_world(void);
@@ -71,13 +77,28 @@ void give_memory(void);
 void lose_world(void);
 void make_world(uint64_t first_fence);
 void free_process(struct process *process);
+/* There is a process of IDENTITY, and the table has it. */
+void take_process(struct process *process);
+struct process *make_process(int peer);
+struct process *make_process_of(struct identity *identity);
 /* The pool with other waiters than the naive one; NO_POOL if there is none. */
 int changed_pool(void);
+const struct pool *find_pool(int pool);
+/* Tell the naive table whether there is memory for what users, processes and labels hold. */
+void note_tallies(void);
+
+/* ---- held.c ---- */
+
+/* Keep a view for a while: it must stay what it was, however its session has gone on. */
+void hold_view(const struct session_view *view, const struct naive_session *session);
+void drop_views(void);
 
 /* ---- draw.c: chance, the same for the same seed ---- */
 
 uint64_t draw(uint64_t below);
 bool chance(unsigned percent);
+/* Of what is looked at, but not done: it leaves the others alone. */
+uint64_t draw_aside(uint64_t below);
 int draw_peer(void);
 /* Mostly of a live session. */
 uint64_t draw_id(void);
@@ -86,6 +107,8 @@ int draw_peer_for(uint64_t id);
 int64_t draw_timeout(void);
 /* The number of a text. */
 int draw_text(void);
+/* 1000, or now and then less. */
+size_t draw_portion(uint64_t below);
 
 /* The text of a number; a new reference, NULL for NO_TEXT. */
 struct text *make_text(int number);
@@ -93,10 +116,13 @@ void make_request_id(int number, char *ret, size_t size);
 void make_label(int number, char *ret, size_t size);
 void make_name(const char *what, int number, char *ret, size_t size);
 
-/* ---- *_steps.c: one random operation on both tables ---- */
+/* ---- *_steps.c: one operation on both tables, as decided ---- */
+
+void run_nothing(void);
 
 void run_create(void);
 void run_reject(void);
+
 void run_start(void);
 void run_renew(void);
 void run_update(void);
@@ -105,27 +131,40 @@ void run_attach(void);
 void run_revoke(void);
 void run_get(void);
 void run_find_request(void);
+
 void run_owner_gone(void);
-void run_expire(void);
 void run_process_gone(void);
-void run_abandon(void);
-void run_cancel(void);
-/* Take some of what is decided. */
-void run_collect(void);
+void run_expire(void);
 /* Up to MAX of what is due. */
 void expire_steps(size_t max);
-struct process *make_process(int peer);
-struct process *make_process_of(struct identity *identity);
-/* A waiter that is free; NO_WAITER. */
-int draw_waiter(void);
 
-/* ---- crash_steps.c ---- */
+void run_abandon(void);
+void run_cancel(void);
+/* Take some of what is decided; or all of it. */
+void run_collect(void);
+void collect_all(void);
+/* A waiter that is free; NO_WAITER. */
+int free_waiter(void);
+void abandon_wait(int waiter);
+
+/* ---- store_steps.c ---- */
 
 void commit(void);
 void run_commit(void);
 void run_fail_commit(void);
 void run_store_trouble(void);
+void run_begin_anew(void);
+void run_verify(void);
+/* From now on changes are kept, for the next commit. */
+void begin_keeping(void);
+
+/* ---- crash_steps.c, carry_steps.c ---- */
+
 void run_crash(void);
+/* Which pools are in the files of the next run, mostly those that were: into FILES, and in force.
+ */
+void decide_files(struct naive_file files[N_POOLS], const struct naive_pool *before);
+void run_hand_over(void);
 
 /* ---- event_steps.c ---- */
 
@@ -133,27 +172,41 @@ void run_read_events(void);
 void run_toggle_reader(void);
 void end_readers(void);
 void begin_readers(void);
-/* ---- table_steps.c ---- */
 
-/* In the table alone. */
+/* ---- pool_steps.c ---- */
+
 void set_pool(int p, const struct pool_settings *settings, enum pool_source source, int allow);
 void run_set_pool(void);
+void run_edit_file(void);
 void run_remove_pools(void);
 void run_pause(void);
 void run_resume(void);
 void run_drain(void);
+
+/* ---- read_steps.c ---- */
+
 void run_view_pools(void);
 void run_page(void);
 void run_history(void);
 void run_audit(void);
 void run_reset(void);
+void run_report_ends(void);
 
 /* ---- compare.c ---- */
 
+void expect_string(const char *is, const char *expected);
+void expect_text(const struct text *is, int number);
 void compare_view(const struct session_view *view, const struct naive_session *session, int peer);
+/* The sessions, the history and the sums, as PEER sees them. */
+void compare_all(int peer);
+
+/* ---- compare_pools.c ---- */
+
 void compare_pool_view(const struct pool_view *view, int pool);
 void compare_counters(const struct counters *is, const struct counters *expected);
-/* All that can be asked for, as PEER sees it. */
-void compare_all(int peer);
+void compare_pools(void);
+/* The first of what there is, and the longest wait; -1 without any. */
+int64_t oldest_age_us(int pool);
+int64_t oldest_wait_us(int pool);
 
 #endif

@@ -19,7 +19,6 @@ const struct naive_peer naive_peers[N_PEERS] = {
 	{1000, 100, false, 99, 0},
 };
 const char *const naive_pool_names[N_POOLS] = {"a", "build", "default", "default-2", "gpu"};
-#define DEFAULT_POOL 2
 
 struct naive naive;
 
@@ -71,7 +70,7 @@ void naive_init(uint64_t first_fence, size_t history_limit)
 	naive.fence_limit = UINT64_MAX;
 	naive.orphans_until_us = INT64_MAX;
 	naive.heap_capacity = naive.wait_capacity = 64;
-	naive_set_pool(DEFAULT_POOL, &pool_settings_builtin, POOL_BUILTIN, 0);
+	naive_set_pool(NAIVE_DEFAULT_POOL, &pool_settings_builtin, POOL_BUILTIN, 0);
 }
 
 void naive_clock(int64_t now_us, int64_t wall_us)
@@ -151,6 +150,18 @@ int naive_adopt(int process, bool *ret_is_new)
 	if (*ret_is_new)
 		naive.shown[owner] = process;
 	return owner;
+}
+
+bool naive_maker(int process)
+{
+	for (size_t i = 0; i < naive.n_live; i++) {
+		const struct naive_session *session = &naive.live[i];
+
+		if ((session->kind == OWNER_PROCESS || session->is_orphaned) &&
+			session->owner == process && naive_process_of(session->last) != process)
+			return true;
+	}
+	return false;
 }
 
 uint64_t naive_processes(void)

@@ -9,19 +9,22 @@
 #include "daemon/core/session.h"
 #include "proto/status.h"
 
-#define N_PEERS         10
-#define N_POOLS         5 /* names, in their order; "default" is one of them */
-#define NAIVE_LIVE      1024
-#define NAIVE_HISTORY   8
-#define NAIVE_UNITS     16
-#define NAIVE_DURATIONS 256
-#define NO_TEXT         (-1)
-#define NO_PEER         (-1)
-#define NO_POOL         (-1)
-#define NO_WAITER       (-1)
-#define NAIVE_DECIDED   2048
-#define NAIVE_INBOXES   2
-#define ABSENT          INT64_MIN
+#include <stddef.h>
+
+#define N_PEERS            10
+#define N_POOLS            5 /* names, in their order; "default" is one of them */
+#define NAIVE_LIVE         1024
+#define NAIVE_HISTORY      8
+#define NAIVE_UNITS        16
+#define NAIVE_DURATIONS    256
+#define NO_TEXT            (-1)
+#define NO_PEER            (-1)
+#define NO_POOL            (-1)
+#define NO_WAITER          (-1)
+#define NAIVE_DECIDED      2048
+#define NAIVE_INBOXES      2
+#define NAIVE_DEFAULT_POOL 2
+#define ABSENT             INT64_MIN
 
 struct naive_peer {
 	uint32_t uid;
@@ -97,6 +100,13 @@ struct naive_pool {
 	int64_t durations_us[NAIVE_DURATIONS]; /* the first ones */
 };
 
+/* A pool in the files that a start reads. */
+struct naive_file {
+	bool is_there;
+	struct pool_settings settings;
+	int allow;
+};
+
 struct naive {
 	struct naive_session live[NAIVE_LIVE]; /* and waiting, by sequence */
 	size_t n_live;
@@ -106,6 +116,8 @@ struct naive {
 	struct naive_pause pause;
 	bool is_draining;
 	bool keeps_changes, cannot_store;
+	bool lacks_tallies;     /* memory for what users, processes and labels hold */
+	uint64_t n_stored_ends; /* of what is stored, since the last commit */
 	uint64_t fence_limit;
 	int64_t orphans_until_us; /* when those are given up that are left; INT64_MAX: not to come
 				   */
@@ -194,7 +206,10 @@ const struct naive_session *naive_by_waiter(int waiter);
 void naive_abandon(int waiter);
 int naive_cancel(int peer, int request, uint64_t *ret_id, enum session_state *ret_state);
 bool naive_has_quota(int pool);
+uint64_t naive_waiting_of_user(int pool, uint32_t uid);
 uint64_t naive_processes(void);
+/* Whether a process owns something that another one made or attached. */
+bool naive_maker(int process);
 /* The first peer of the same process; NO_PEER if it is not known. */
 int naive_process_of(int peer);
 bool naive_allows(int allow, int peer);
@@ -213,11 +228,17 @@ const struct naive_pause *naive_pause_of(int pool);
 void naive_commit(void);
 /* It cannot be stored: what was granted since the last commit ends. */
 void naive_fail(void);
-/* The last commit is all there is, and the pools of which there HAS_FILE; FIRST_FENCE is the new
- * table's, GRACE_US for how long orphans are kept. */
-void naive_crash(const bool has_file[N_POOLS], uint64_t first_fence, int64_t grace_us);
-/* A pool of the last commit; NULL if it was not there. */
-const struct naive_pool *naive_stored_pool(int pool);
+/* The last commit is all there is, and the pools of FILES; FIRST_FENCE is the new table's, GRACE_US
+ * for how long orphans are kept. */
+void naive_crash(const struct naive_file files[N_POOLS], uint64_t first_fence, int64_t grace_us);
+/* Another table goes on with everything but the drain, and with FILES; and then begins to grant. */
+void naive_hand_over(const struct naive_file files[N_POOLS]);
+void naive_begin_again(void);
+/* What the last commit had: the pools, and how many sessions. */
+const struct naive_pool *naive_stored_pools(void);
+uint64_t naive_stored_active(void);
+/* Something that is stored is not as it was then. */
+bool naive_has_changed(void);
 /* The first orphan that is to be given up; NULL without one. */
 struct naive_session *naive_first_orphan(void);
 void naive_give_up_orphan(void);
@@ -249,6 +270,9 @@ bool naive_fits(int pool, uint32_t units);
 bool naive_has_memory(const struct naive_session *session);
 bool naive_is_same_process(int a, int b);
 void naive_drop_if_empty(int pool);
+/* Those are refused who wait for what the pool does not offer. */
+void naive_refuse_misfits(int pool);
+void naive_end_holding(int pool);
 
 /* ---- sums; NO_POOL: over all ---- */
 

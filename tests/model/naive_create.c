@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "tests/model/counts.h"
 #include "tests/model/naive.h"
 
 #include <errno.h>
@@ -58,6 +59,10 @@ static void count_shadow(struct naive_pool *pool, const struct naive_session *se
 
 	if (pool->settings.enforce)
 		return;
+	if (is_over)
+		met(CASE_SHADOW_CAPACITY);
+	if (is_over_quota)
+		met(CASE_SHADOW_QUOTA);
 	naive.totals.shadow_capacity += is_over;
 	pool->counters.shadow_capacity += is_over;
 	naive.totals.shadow_quota += is_over_quota;
@@ -135,6 +140,21 @@ static void begin_wait(struct naive_session *session, const struct naive_create 
 	naive.pools[session->pool].counters.queued++;
 }
 
+static void note_retry(const struct naive_session *known, const struct naive_create *want)
+{
+	if (naive_waits(known)) {
+		met(CASE_RETRY_WAITING);
+		return;
+	}
+	met(CASE_RETRY_LIVE);
+	if (known->is_orphaned)
+		met(CASE_RETRY_AFTER_CRASH);
+	else if (known->kind == OWNER_CONNECTION && known->owner != want->peer)
+		met(CASE_RETRY_MOVED);
+	if (known->kind == OWNER_DETACHED && !naive_is_same_process(known->last, want->peer))
+		met(CASE_RETRY_DETACHED);
+}
+
 static int create_again(
 	struct naive_session *known, const struct naive_create *want, struct naive_created *ret)
 {
@@ -150,6 +170,7 @@ static int create_again(
 		return refuse(known->pool, REJECTED_CAPACITY, STATUS_CAPACITY_REACHED);
 	if (naive_waits(known) && !naive_has_room_to_wait(naive_end_of_wait(want)))
 		return -ENOBUFS;
+	note_retry(known, want);
 	ret->is_existing = true;
 	ret->is_waiting = naive_waits(known);
 	naive.n_freed_sessions++;
@@ -176,12 +197,15 @@ static int refuse_for_now(const struct naive_session *session, enum rejection *r
 	if (pool->settings.enforce && naive_quota_exceeded(session, false) != DIMENSIONS)
 		return STATUS_QUOTA_EXCEEDED;
 	*ret_why = REJECTED_CAPACITY;
-	if (!naive_fits(session->pool, session->units) || naive_next(session->pool))
+	if (!naive_fits(session->pool, session->units))
 		return STATUS_CAPACITY_REACHED;
-	return 0;
+	if (!naive_next(session->pool))
+		return 0;
+	met(CASE_BLOCKED_BY_FIRST);
+	return STATUS_CAPACITY_REACHED;
 }
 
-static uint64_t waiting_of_user(int p, uint32_t uid)
+uint64_t naive_waiting_of_user(int p, uint32_t uid)
 {
 	uint64_t n = 0;
 
@@ -197,7 +221,7 @@ static bool queue_is_full(const struct naive_create *want)
 
 	return naive_waiting(want->pool) >= settings->max_waiters ||
 	       (settings->per_uid_waiters >= 0 &&
-		       waiting_of_user(want->pool, naive_peers[want->peer].uid) >=
+		       naive_waiting_of_user(want->pool, naive_peers[want->peer].uid) >=
 			       (uint64_t)settings->per_uid_waiters);
 }
 
@@ -256,6 +280,8 @@ int naive_create(const struct naive_create *want, struct naive_created *ret)
 		naive_find_request(naive_peers[want->peer].uid, want->request);
 
 	*ret = (struct naive_created){.pool = want->pool};
+	if (naive.lacks_tallies)
+		return -ENOBUFS;
 	if (known)
 		return create_again(naive_find_live(known->id), want, ret);
 	if (naive_find(want->id))

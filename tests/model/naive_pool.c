@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define DEFAULT_POOL 2
-
 bool naive_allows(int allow, int peer)
 {
 	const struct naive_peer *who = &naive_peers[peer];
@@ -35,7 +33,7 @@ static int misfit_of(const struct naive_session *session)
 	return naive_quota_exceeded(session, true) != DIMENSIONS ? STATUS_QUOTA_EXCEEDED : 0;
 }
 
-static void refuse_misfits(int p)
+void naive_refuse_misfits(int p)
 {
 	for (size_t i = 0; i < naive.n_live;) {
 		struct naive_session *session = &naive.live[i];
@@ -46,6 +44,14 @@ static void refuse_misfits(int p)
 		else
 			i++;
 	}
+}
+
+/* What is overdue is due again. */
+void naive_end_holding(int p)
+{
+	for (size_t i = 0; i < naive.n_live; i++)
+		if (naive.live[i].pool == p)
+			naive.live[i].is_overdue = false;
 }
 
 void naive_set_pool(int p, const struct pool_settings *settings, enum pool_source source, int allow)
@@ -60,22 +66,19 @@ void naive_set_pool(int p, const struct pool_settings *settings, enum pool_sourc
 	pool->allow = allow;
 	if (pool->capacity < settings->limit)
 		pool->capacity = settings->limit;
-	for (size_t i = 0; i < naive.n_live; i++)
-		if (naive.live[i].pool == p && settings->on_timeout == ON_TIMEOUT_RELEASE)
-			naive.live[i].is_overdue = false;
-	if (naive.orphans_until_us <= naive.now_us && naive_orphaned(p))
-		naive.orphans_until_us = naive.now_us; /* it may not hold them any more */
-	refuse_misfits(p);
+	if (settings->on_timeout == ON_TIMEOUT_RELEASE)
+		naive_end_holding(p);
+	naive_refuse_misfits(p);
 }
 
 void naive_remove_pools(const bool keep[N_POOLS])
 {
 	for (int p = 0; p < N_POOLS; p++) {
-		if (p == DEFAULT_POOL && keep[p])
+		if (p == NAIVE_DEFAULT_POOL && keep[p])
 			naive.n_freed_pools++; /* the spare one */
 		if (keep[p] || !naive.pools[p].is_there)
 			continue;
-		if (p == DEFAULT_POOL) {
+		if (p == NAIVE_DEFAULT_POOL) {
 			naive_set_pool(p, &pool_settings_builtin, POOL_BUILTIN, 0);
 			continue;
 		}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "tests/model/counts.h"
 #include "tests/model/naive.h"
 
 #include <errno.h>
@@ -127,6 +128,7 @@ void naive_drop_if_empty(int p)
 		naive_waiting(p))
 		return;
 	memset(&naive.pools[p], 0, sizeof(naive.pools[p]));
+	met(CASE_POOL_LEFT);
 	naive.n_freed_pools += !naive.keeps_changes; /* the store has to know first */
 }
 
@@ -137,6 +139,7 @@ void naive_end(struct naive_session *session, enum outcome outcome, int result)
 
 	memmove(session, session + 1, (naive.n_live - index - 1) * sizeof(*session));
 	naive.n_live--;
+	met(CASE_ENDED_COMPLETED + outcome);
 	ended.state = SESSION_ENDED;
 	ended.outcome = outcome;
 	ended.result = result;
@@ -148,6 +151,7 @@ void naive_end(struct naive_session *session, enum outcome outcome, int result)
 	ended.ended_us = naive.now_us;
 	ended.ended_wall_us = naive.wall_us;
 	naive.ended_ids[naive.n_ended++] = ended.id;
+	naive.n_stored_ends += ended.is_stored;
 	naive.totals.ended[outcome]++;
 	naive.pools[ended.pool].counters.ended[outcome]++;
 	count_duration(&naive.pools[ended.pool], ended.ended_us - ended.created_us);
@@ -215,10 +219,12 @@ void naive_pass_deadline(void)
 {
 	struct naive_session *session = first_due();
 
-	if (naive_is_held(session))
-		session->is_overdue = true;
-	else
+	if (!naive_is_held(session)) {
 		naive_end(session, OUTCOME_TIMEOUT, NO_TEXT);
+		return;
+	}
+	session->is_overdue = true;
+	met(CASE_HOLD);
 }
 
 /* ---- operations on one session ---- */
@@ -307,7 +313,7 @@ int naive_release(int peer, uint64_t id, enum outcome outcome, int result)
 int naive_attach(int peer, uint64_t id, enum owner_kind kind, int process, bool *ret_process_new)
 {
 	struct naive_session *session;
-	int status = find_granted(peer, id, &session);
+	int status = naive.lacks_tallies ? -ENOBUFS : find_granted(peer, id, &session);
 	bool detach = kind == OWNER_DETACHED;
 	int owner = kind == OWNER_CONNECTION ? peer : NO_PEER;
 	int64_t max_ms;

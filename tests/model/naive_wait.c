@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who waits, who is next, and how waits end: from the prose of the design. */
+#include "tests/model/counts.h"
 #include "tests/model/naive.h"
 
 #include <string.h>
@@ -115,18 +116,23 @@ static bool is_before(const struct naive_session *a, const struct naive_session 
 	return a->sequence < b->sequence;
 }
 
-const struct naive_session *naive_next(int p)
+/* They stand in the order of arrival. */
+static const struct naive_session *first_starved(int p)
 {
-	const struct naive_session *best = NULL;
-
 	for (size_t i = 0; i < naive.n_live; i++) {
 		const struct naive_session *session = &naive.live[i];
 
-		if (!naive_waits(session) || session->pool != p || is_passed_over(session))
-			continue;
-		if (is_starved(session))
-			return session; /* they stand in the order of arrival */
+		if (naive_waits(session) && session->pool == p && is_starved(session) &&
+			!is_passed_over(session))
+			return session;
 	}
+	return NULL;
+}
+
+static const struct naive_session *best_by_key(int p)
+{
+	const struct naive_session *best = NULL;
+
 	for (size_t i = 0; i < naive.n_live; i++) {
 		const struct naive_session *session = &naive.live[i];
 
@@ -135,6 +141,13 @@ const struct naive_session *naive_next(int p)
 			best = session;
 	}
 	return best;
+}
+
+const struct naive_session *naive_next(int p)
+{
+	const struct naive_session *starved = first_starved(p);
+
+	return starved ? starved : best_by_key(p);
 }
 
 /* ---- the end of waits ---- */
@@ -234,6 +247,25 @@ static void count_wait(struct naive_pool *pool, uint64_t waited_us)
 		naive.max_wait_since_reset_us = waited_us;
 }
 
+/* By which rule NEXT comes before who came before it. */
+static void note_turn(int p, const struct naive_session *next)
+{
+	const struct naive_session *first = first_waiting(p);
+	enum dimension by = naive.pools[p].settings.fair_by;
+
+	met(CASE_FAIR_BY_UID + by);
+	if (first_starved(p) && best_by_key(p) != next)
+		met(CASE_BY_STARVATION);
+	if (first == next)
+		return;
+	if (is_passed_over(first))
+		met(CASE_PASSED_OVER);
+	else if (held_by(by, next) < held_by(by, first))
+		met(CASE_BY_FEWEST_UNITS);
+	else
+		met(CASE_BY_HEAD_START);
+}
+
 void naive_pump(int p)
 {
 	struct naive_session session;
@@ -243,6 +275,7 @@ void naive_pump(int p)
 			naive.is_draining ? STATUS_SHUTTING_DOWN : STATUS_NO_SUCH_POOL);
 		return;
 	}
+	note_turn(p, naive_next(p));
 	session = pull(naive_find_live(naive_next(p)->id));
 	naive.live[naive.n_live++] = session;
 	decide(&session, 0);

@@ -4,23 +4,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_HELD 16 /* views kept for a while, as readers outside the lock do */
-
-static struct session_view held[N_HELD];
-static struct naive_session held_sessions[N_HELD];
+#define SPARE_TALLIES 512 /* that a table has when it has been given what it wants */
 
 /* ---- memory ---- */
+
+const struct pool *find_pool(int p)
+{
+	return table_find_pool(model.table, naive_pool_names[p], strlen(naive_pool_names[p]));
+}
+
+void note_tallies(void)
+{
+	struct table_wants wants;
+
+	table_wants(model.table, &wants);
+	naive.lacks_tallies = wants.tallies > SPARE_TALLIES - DIMENSIONS;
+}
 
 /* How many slot numbers the pool has from now on that WANTS speaks of. */
 static void note_slots(const struct table_wants *wants)
 {
 	for (int p = 0; p < N_POOLS && wants->slots_pool; p++) {
-		const struct pool *pool = table_find_pool(
-			model.table, naive_pool_names[p], strlen(naive_pool_names[p]));
+		const struct pool *pool = find_pool(p);
 
 		if (pool && pool->number == wants->slots_pool)
 			naive.pools[p].capacity = wants->slots;
 	}
+}
+
+static void note_given(const struct table_wants *wants, const struct table_supply *supply)
+{
+	if (supply->arrays[ARRAY_DEADLINES])
+		naive.heap_capacity = wants->arrays[ARRAY_DEADLINES];
+	if (supply->arrays[ARRAY_WAITS])
+		naive.wait_capacity = wants->arrays[ARRAY_WAITS];
+	if (supply->slots)
+		note_slots(wants);
+}
+
+/* Part of what was wanted could not be had: it goes where the rest will go. */
+static void fail_supply(struct table_supply *supply)
+{
+	struct table_supply missing = {0};
+
+	for (int i = 0; i < ARRAY_COUNT; i++)
+		if (model.is_missing >> i & 1) {
+			missing.arrays[i] = supply->arrays[i];
+			supply->arrays[i] = NULL;
+		}
+	if (model.is_missing >> ARRAY_COUNT & 1) {
+		missing.tallies = supply->tallies;
+		missing.events = supply->events;
+		missing.slots = supply->slots;
+		supply->tallies = NULL;
+		supply->events = NULL;
+		supply->slots = NULL;
+	}
+	table_supply_deinit(&missing);
+	met(CASE_MEMORY_FAILED);
 }
 
 static bool give_if_wanted(void)
@@ -31,13 +72,11 @@ static bool give_if_wanted(void)
 	if (!table_wants(model.table, &wants))
 		return false;
 	table_supply_init(&supply, &wants);
+	if (model.is_missing)
+		fail_supply(&supply);
+	note_given(&wants, &supply);
 	table_give(model.table, &wants, &supply);
 	table_supply_deinit(&supply);
-	if (wants.arrays[ARRAY_DEADLINES] > naive.heap_capacity)
-		naive.heap_capacity = wants.arrays[ARRAY_DEADLINES];
-	if (wants.arrays[ARRAY_WAITS] > naive.wait_capacity)
-		naive.wait_capacity = wants.arrays[ARRAY_WAITS];
-	note_slots(&wants);
 	return true;
 }
 
@@ -51,8 +90,7 @@ void give_memory(void)
 int changed_pool(void)
 {
 	for (int p = 0; p < N_POOLS; p++) {
-		const struct pool *pool = table_find_pool(
-			model.table, naive_pool_names[p], strlen(naive_pool_names[p]));
+		const struct pool *pool = find_pool(p);
 
 		if ((pool ? pool->waiting : 0) != naive_waiting(p))
 			return p;
@@ -83,6 +121,14 @@ static bool pump_once(bool *ret_more)
 	return true;
 }
 
+static void expect_memory_is_late(void)
+{
+	EXPECT(anybody_lacks_memory(), true);
+	met(CASE_NO_MEMORY_FOR_GRANT);
+	if (model.gives_memory)
+		EXPECT(give_if_wanted(), true);
+}
+
 static void pump(void)
 {
 	bool is_more = true;
@@ -94,9 +140,7 @@ static void pump(void)
 		}
 		idle++;
 		if (is_more)
-			EXPECT(anybody_lacks_memory(), true);
-		if (is_more && !model.is_stingy)
-			EXPECT(give_if_wanted(), true);
+			expect_memory_is_late();
 	}
 	for (int p = 0; p < N_POOLS; p++)
 		EXPECT(naive_can_pump(p), false);
@@ -121,6 +165,30 @@ void free_process(struct process *process)
 			model.processes[i] = NULL;
 	peer_deinit(&process->owner.peer);
 	free(process);
+}
+
+void take_process(struct process *process)
+{
+	const struct identity *identity = process->owner.peer.identity;
+
+	for (int peer = N_PEERS; peer-- > 0;)
+		if (naive_peers[peer].pid == identity->pid &&
+			naive_peers[peer].start_time == identity->start_time)
+			model.processes[naive_process_of(peer)] = process;
+}
+
+struct process *make_process_of(struct identity *identity)
+{
+	struct process *process = calloc(1, sizeof(*process));
+
+	owner_init(&process->owner);
+	process->owner.peer.identity = identity_ref(identity);
+	return process;
+}
+
+struct process *make_process(int peer)
+{
+	return make_process_of(model.owners[peer].peer.identity);
 }
 
 static void take_processes(void)
@@ -158,30 +226,10 @@ void settle(void)
 {
 	pump();
 	take_change();
-	if (!model.is_stingy || !draw(300))
+	if (model.gives_memory)
 		give_memory();
 	pump();
 	take_change();
-}
-
-/* ---- views that are kept ---- */
-
-void hold_view(const struct session_view *view, const struct naive_session *session)
-{
-	size_t i = draw(N_HELD);
-
-	if (held[i].session) {
-		struct text *metadata = make_text(held_sessions[i].metadata);
-
-		EXPECT(held[i].session->id, held_sessions[i].id);
-		EXPECT(text_length(held[i].metadata), text_length(metadata));
-		if (metadata)
-			EXPECT(strcmp(held[i].metadata->bytes, metadata->bytes), 0);
-		text_unref(metadata);
-	}
-	session_view_deinit(&held[i]);
-	held[i] = *view;
-	held_sessions[i] = *session;
 }
 
 /* ---- the begin and the end ---- */
@@ -208,14 +256,21 @@ static void init_owners(void)
 	}
 }
 
+static void decide_seed(struct table_options *options)
+{
+	options->hash_seed[0] = (uint64_t)DECIDE("hashes", 1, draw(INT64_MAX));
+	options->hash_seed[1] = options->hash_seed[0] * 31;
+}
+
 void make_world(uint64_t first_fence)
 {
-	struct table_options options;
+	struct table_options options = {
+		.first_fence = first_fence,
+		.history_limit = (uint32_t)naive.history_limit,
+	};
 
-	options.hash_seed[0] = draw(UINT64_MAX);
-	options.hash_seed[1] = draw(UINT64_MAX);
-	options.first_fence = first_fence;
-	options.history_limit = (uint32_t)naive.history_limit;
+	model.is_missing = 0; /* a daemon that lacks memory as it starts does not start */
+	decide_seed(&options);
 	model.table = table_new(&options);
 	table_report_ends(model.table, model.is_told_ends);
 	table_change_init(&model.change);
@@ -231,18 +286,21 @@ void make_world(uint64_t first_fence)
 /* A new table, now and then without a history, or soon without fences, or without a store. */
 void begin_world(void)
 {
-	uint64_t first_fence = chance(5) ? (UINT64_C(1) << 53) - 500 : 1 + draw(UINT64_C(1) << 52);
+	uint64_t first_fence = (uint64_t)DECIDE("first_fence", 1,
+		chance(5) ? (UINT64_C(1) << 53) - 500 : 1 + draw(UINT64_C(1) << 52));
 
-	naive_init(first_fence, chance(10) ? 0 : draw(NAIVE_HISTORY + 1));
-	model.is_told_ends = chance(70);
+	if (!first_fence)
+		first_fence = 1;
+	naive_init(first_fence,
+		(size_t)DECIDE("history", 2, chance(10) ? 0 : draw(NAIVE_HISTORY + 1)));
+	model.is_told_ends = DECIDE("is_told_ends", true, chance(70));
 	for (int i = 0; i < N_SHARED; i++)
 		model.shared[i] = make_text(i);
 	init_owners();
 	make_world(first_fence);
 	list_store_init(&model.store);
-	naive.keeps_changes = chance(80);
-	if (naive.keeps_changes) {
-		table_keep_changes(model.table);
+	if (DECIDE("is_stored", true, chance(80))) {
+		begin_keeping();
 		commit();
 	}
 	begin_readers();
@@ -266,8 +324,7 @@ void end_world(void)
 {
 	lose_world();
 	list_store_deinit(&model.store);
-	for (int i = 0; i < N_HELD; i++)
-		session_view_deinit(&held[i]);
+	drop_views();
 	for (int i = 0; i < N_SHARED; i++)
 		text_unref(model.shared[i]);
 	for (int i = 0; i < N_PEERS; i++)

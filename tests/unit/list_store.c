@@ -340,6 +340,7 @@ size_t list_store_restore(const struct list_store *store, struct table *table,
 		restore_pool(&r, &store->pools.items[i]);
 	for (size_t i = 0; i < store->sessions.count; i++)
 		restore_session(&r, &store->sessions.items[i]);
+	table_keep_changes(table); /* what leaves now has to leave the store, too */
 	table_end_restoring(table, orphans_until_us, now, &r.change);
 	table_change_deinit(&r.change);
 	return r.contradictions;

@@ -368,6 +368,28 @@ START_TEST(an_orphan_stays_one)
 }
 END_TEST
 
+/* The next daemon's files say so, and the time of orphans was over before. */
+START_TEST(a_pool_that_holds_no_more_gives_its_orphans_up)
+{
+	uint64_t id;
+
+	set_hold("h");
+	id = TAKE(.pool = "h");
+	table_orphan(table, &alice, 10);
+	table_end_restoring(table, now.now_us, now, &change);
+	expire();
+	ck_assert(view(&alice, id)->is_orphaned);
+	note_pools();
+	take_out();
+	pools[1].source = POOL_FILE; /* whose settings are in the files */
+	fixture_crash();
+	set_limit("h", 4);
+	put_in();
+	expire();
+	ck_assert_int_eq(outcome_of(id), OUTCOME_ABANDONED);
+}
+END_TEST
+
 START_TEST(slots_are_taken_by_those_who_had_them)
 {
 	uint64_t ids[4];
@@ -603,6 +625,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, what_is_overdue_stays_so);
 	tcase_add_test(tcase, a_process_still_owns_its_sessions);
 	tcase_add_test(tcase, an_orphan_stays_one);
+	tcase_add_test(tcase, a_pool_that_holds_no_more_gives_its_orphans_up);
 	tcase_add_test(tcase, slots_are_taken_by_those_who_had_them);
 	tcase_add_test(tcase, waiters_keep_their_order_and_places);
 	tcase_add_test(tcase, keys_have_their_turns_as_before);

@@ -103,7 +103,7 @@ START_TEST(a_waiters_grant_that_cannot_be_stored_is_undone)
 	waiter = WAIT();
 	release(first);
 	fail_commit();
-	expect_decided(waiter, 0); /* it has been decided: its reply is to be replaced */
+	expect_decided(waiter, STATUS_STORE_UNAVAILABLE); /* though it was decided as granted */
 	ck_assert(waiter->session->is_undone);
 	ck_assert_int_eq(waiter->session->state, SESSION_ENDED);
 	ck_assert_int_eq(outcome_of(first), OUTCOME_COMPLETED);

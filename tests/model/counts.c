@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/model/counts.h"
+
+#include "proto/status.h"
+#include "tests/model/script.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AT_LEAST 5 /* of everything; what is rare is met fifty times in a million operations */
+
+static struct counts {
+	int operation; /* the last one */
+	uint64_t operations[COUNTED_OPERATIONS];
+	uint64_t results[COUNTED_OPERATIONS][CAME_COUNT];
+	uint64_t cases[N_CASES];
+} * counts;
+
+void counts_init(void)
+{
+	counts = script_share(sizeof(*counts));
+}
+
+/* ---- counting ---- */
+
+void count_operation(int operation)
+{
+	counts->operation = operation;
+	counts->operations[operation]++;
+}
+
+static int index_of(int result)
+{
+	switch (result) {
+	case -EEXIST:
+		return CAME_EEXIST;
+	case -ENOBUFS:
+		return CAME_ENOBUFS;
+	case -EOVERFLOW:
+		return CAME_EOVERFLOW;
+	default:
+		return result;
+	}
+}
+
+static const char *name_of(int index)
+{
+	static const char *const others[] = {
+		[CAME_EEXIST - CAME_EEXIST] = "id taken",
+		[CAME_ENOBUFS - CAME_EEXIST] = "no memory",
+		[CAME_EOVERFLOW - CAME_EEXIST] = "no fences",
+		[CAME_TRUE - CAME_EEXIST] = "more to do",
+		[CAME_FALSE - CAME_EEXIST] = "all done",
+	};
+	const char *name;
+
+	if (index == 0)
+		return "done";
+	if (index >= CAME_EEXIST)
+		return others[index - CAME_EEXIST];
+	name = status_error_name(index);
+	return name ? strrchr(name, '.') + 1 : "?";
+}
+
+void came_of(int operation, int status)
+{
+	int index = index_of(status);
+
+	counts->results[operation][index]++;
+	script_show(" # %s", name_of(index));
+}
+
+void came(int status)
+{
+	came_of(counts->operation, status);
+}
+
+void met(enum met_case which)
+{
+	counts->cases[which]++;
+}
+
+/* ---- telling ---- */
+
+static void print_operation(const char *name, int operation)
+{
+	const char *separator = ":";
+
+	printf("%-16s %9" PRIu64, name, counts->operations[operation]);
+	for (int i = 0; i < CAME_COUNT; i++) {
+		if (!counts->results[operation][i])
+			continue;
+		printf("%s %s %" PRIu64, separator, name_of(i), counts->results[operation][i]);
+		separator = ",";
+	}
+	putchar('\n');
+}
+
+static bool is_enough(uint64_t n, const char *what, const char *of_what)
+{
+	if (n >= AT_LEAST)
+		return true;
+	printf("!!! only %" PRIu64 " times: %s%s%s\n", n, what, *of_what ? " -> " : "", of_what);
+	return false;
+}
+
+static bool is_all_there(const char *name, int operation, uint64_t must)
+{
+	bool is_there = true;
+
+	if (!must)
+		return is_enough(counts->operations[operation], name, "");
+	for (int i = 0; i < CAME_COUNT; i++)
+		if (must >> i & 1)
+			is_there = is_enough(counts->results[operation][i], name, name_of(i)) &&
+				   is_there;
+	return is_there;
+}
+
+static bool report_cases(bool is_complete)
+{
+	static const char *const texts[] = {
+#define X(name, text) text,
+		CASES(X)
+#undef X
+	};
+	bool is_there = true;
+
+	for (int i = 0; i < N_CASES; i++) {
+		printf("%9" PRIu64 "  %s\n", counts->cases[i], texts[i]);
+		if (is_complete)
+			is_there = is_enough(counts->cases[i], texts[i], "") && is_there;
+	}
+	return is_there;
+}
+
+bool counts_report(
+	const char *const *names, const uint64_t *must, int n_operations, bool is_complete)
+{
+	bool is_there = true;
+
+	for (int i = 0; i < n_operations; i++)
+		print_operation(names[i], i);
+	for (int i = 0; is_complete && i < n_operations; i++)
+		is_there = is_all_there(names[i], i, must[i]) && is_there;
+	return report_cases(is_complete) && is_there;
+}
