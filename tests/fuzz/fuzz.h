@@ -17,14 +17,12 @@
 /* libFuzzer's names: https://llvm.org/docs/LibFuzzer.html */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
-/* As assert(), whatever the build. */
+/* As assert(), whatever the build; stderr may be another's. */
 #define REQUIRE(condition)                                                                         \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);  \
+			dprintf(2, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);       \
 			abort();                                                                   \
 		}                                                                                  \
 	} while (0)
