@@ -316,20 +316,25 @@ static void try_connect(struct usher *u, struct request *q)
 	}
 }
 
+/* Q may be gone then. */
+static void do_due(struct usher *u, struct request *q, int64_t now)
+{
+	if (q->deadline >= 0 && now >= q->deadline)
+		finish(u, q, q->state == REQUEST_CONNECTING ? q->error : -ETIMEDOUT);
+	else if (q->retry_at >= 0 && now >= q->retry_at)
+		try_connect(u, q);
+}
+
 int64_t request_do_due(struct usher *u, int64_t now)
 {
 	int64_t next = -1;
 
 	for (struct request *q = u->requests, *after; q; q = after) {
 		after = q->next;
-		if (q->deadline >= 0 && now >= q->deadline) {
-			finish(u, q, q->state == REQUEST_CONNECTING ? q->error : -ETIMEDOUT);
-			continue;
-		}
-		if (q->retry_at >= 0 && now >= q->retry_at)
-			try_connect(u, q);
-		next = sooner(next, sooner(q->deadline, q->retry_at));
+		do_due(u, q, now);
 	}
+	for (const struct request *q = u->requests; q; q = q->next)
+		next = sooner(next, sooner(q->deadline, q->retry_at));
 	return next;
 }
 
