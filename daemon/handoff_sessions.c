@@ -300,6 +300,8 @@ static int find_conn(struct unpacker *unpacker, uint32_t number, struct conn **r
 	if (number > unpacker->n_conns)
 		return unpacker_fail(unpacker, -EBADMSG, "a connection that is not there");
 	*ret = number ? unpacker->conns[number - 1] : NULL;
+	if (*ret) /* whatever its own record says: they must not outlive it */
+		(*ret)->has_owned = true;
 	return 0;
 }
 
