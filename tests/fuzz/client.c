@@ -111,7 +111,7 @@ static int create_later(const struct usher_create_options *options)
 	int r;
 
 	if (n_later == ASYNC_MAX)
-		return 0;
+		return usher_last_error(u)->error;
 	s->size = sizeof(*s);
 	is_answered[n_later] = false;
 	r = usher_create_async(u, options, s, on_answer, s, &requests[n_later]);

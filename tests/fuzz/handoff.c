@@ -112,6 +112,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	host_init(settings);
+	host_is_told = true;
 	for (int i = 0; i < N_FDS; i += 2) {
 		int pair[2];
 

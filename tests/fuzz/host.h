@@ -12,6 +12,9 @@
 
 extern struct server host_server;
 
+/* The table was filled from what somebody has told: counters and the like need not agree. */
+extern bool host_is_told;
+
 /* Once a process: the settings of every server are those of a file of this text. */
 void host_init(const char *settings);
 

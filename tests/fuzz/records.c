@@ -259,6 +259,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	host_init(settings);
+	host_is_told = true;
 	return 0;
 }
 
