@@ -230,6 +230,7 @@ static bool is_sound(const struct packed_session *packed)
 	       packed->priority <= SESSION_PRIORITY_MAX && packed->state <= SESSION_ENDED &&
 	       packed->owner_kind <= OWNER_DETACHED && packed->outcome < OUTCOME_COUNT &&
 	       packed->timeout_ms >= SESSION_TIMEOUT_NONE && packed->fence >> 53 == 0 &&
+	       packed->created_us >= 0 && packed->ended_us >= 0 &&
 	       (packed->owner_kind != OWNER_DETACHED ||
 		       packed->timeout_ms != SESSION_TIMEOUT_NONE) &&
 	       (!packed->is_orphaned || packed->owner_kind == OWNER_CONNECTION) &&
