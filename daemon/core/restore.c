@@ -57,12 +57,14 @@ void table_restore_pool(struct table *table, struct pool *fresh, const struct sa
 
 /* ---- sessions ---- */
 
-/* They come in the order of their creation, as they are listed. */
+/* They come in the order of their creation, as they are listed; the first number is 1. */
 static bool comes_too_late(const struct session *session, const struct pool *pool)
 {
-	return !list_is_empty(&pool->sessions) &&
-	       container_of(pool->sessions.prev, struct session, pool_link)->sequence >=
-		       session->sequence;
+	uint64_t last = 0;
+
+	if (!list_is_empty(&pool->sessions))
+		last = container_of(pool->sessions.prev, struct session, pool_link)->sequence;
+	return session->sequence <= last;
 }
 
 static bool is_contradiction(
