@@ -386,7 +386,8 @@ static int restore_live(struct unpacker *unpacker, const struct packed_session *
 	};
 	int r = unpack_u32s(packed->slots, session->slots, session->units);
 
-	if (r < 0 || (packed->state != SESSION_IDLE && packed->state != SESSION_PROCESSING))
+	if (r < 0 || !session->fence ||
+		(packed->state != SESSION_IDLE && packed->state != SESSION_PROCESSING))
 		return -EBADMSG;
 	session->state = packed->state;
 	session->stored_sum = packed->stored_sum;
