@@ -58,8 +58,7 @@ static void append(struct usher *u, struct request *q)
 /* ---- the end ---- */
 
 /* The connection may be needed still, to give the session back. */
-/* False: it is gone, for nobody asks for its answer any more. */
-static bool finish(struct usher *u, struct request *q, int result)
+static void finish(struct usher *u, struct request *q, int result)
 {
 	q->state = REQUEST_DONE;
 	q->result = result;
@@ -69,12 +68,10 @@ static bool finish(struct usher *u, struct request *q, int result)
 		channel_close(u, &q->channel);
 	else
 		channel_unwatch(u, &q->channel);
-	if (q->is_cancelled) {
+	if (q->is_cancelled)
 		request_drop(u, q);
-		return false;
-	}
-	loop_wake_at(u, 0);
-	return true;
+	else
+		loop_wake_at(u, 0);
 }
 
 static void finish_granted(struct usher *u, struct request *q)
@@ -261,8 +258,7 @@ static int encode(struct request *q)
 		&q->channel.out, USHER_INTERFACE ".Create", VARLINK_MORE, &create_in, &call);
 }
 
-/* As finish(). */
-static bool send_wish(struct usher *u, struct request *q)
+static void send_wish(struct usher *u, struct request *q)
 {
 	bool is_wanted = !q->is_cancelled;
 	int r;
@@ -278,10 +274,9 @@ static bool send_wish(struct usher *u, struct request *q)
 	if (r == 0)
 		r = channel_flush(u, &q->channel);
 	if (r < 0 && r != -ECONNRESET)
-		return finish(u, q, r);
-	if (channel_watch(u, &q->channel) < 0)
-		return finish(u, q, -ENOMEM);
-	return true;
+		finish(u, q, r);
+	else if (channel_watch(u, &q->channel) < 0)
+		finish(u, q, -ENOMEM);
 }
 
 /* Not of the first failure after a loss: a broker that is restarted is back in a blink. */
@@ -302,15 +297,14 @@ static bool is_patient(const struct usher *u, const struct request *q)
 	       (u->was_reached && q->call.wait_ms != MESSAGE_ABSENT);
 }
 
-/* As finish(). */
-static bool try_connect(struct usher *u, struct request *q)
+static void try_connect(struct usher *u, struct request *q)
 {
 	int r = conn_try_open(&q->channel.conn, u->socket_path);
 
 	u->was_reached |= r == 0;
-	if (r == 0)
-		return send_wish(u, q);
-	if (conn_is_absence(r) && is_patient(u, q)) {
+	if (r == 0) {
+		send_wish(u, q);
+	} else if (conn_is_absence(r) && is_patient(u, q)) {
 		if (q->backoff.range_ms > BACKOFF_LEAST_MS)
 			tell_absence(u, q);
 		plan_again(u, q, r);
@@ -318,9 +312,17 @@ static bool try_connect(struct usher *u, struct request *q)
 		q->retry_at = conn_now_ms() + RETRY_MS;
 		loop_wake_at(u, q->retry_at);
 	} else {
-		return finish(u, q, r);
+		finish(u, q, r);
 	}
-	return true;
+}
+
+/* Q may be gone then. */
+static void do_due(struct usher *u, struct request *q, int64_t now)
+{
+	if (q->deadline >= 0 && now >= q->deadline)
+		finish(u, q, q->state == REQUEST_CONNECTING ? q->error : -ETIMEDOUT);
+	else if (q->retry_at >= 0 && now >= q->retry_at)
+		try_connect(u, q);
 }
 
 int64_t request_do_due(struct usher *u, int64_t now)
@@ -329,14 +331,10 @@ int64_t request_do_due(struct usher *u, int64_t now)
 
 	for (struct request *q = u->requests, *after; q; q = after) {
 		after = q->next;
-		if (q->deadline >= 0 && now >= q->deadline) {
-			finish(u, q, q->state == REQUEST_CONNECTING ? q->error : -ETIMEDOUT);
-			continue;
-		}
-		if (q->retry_at >= 0 && now >= q->retry_at && !try_connect(u, q))
-			continue;
-		next = sooner(next, sooner(q->deadline, q->retry_at));
+		do_due(u, q, now);
 	}
+	for (const struct request *q = u->requests; q; q = q->next)
+		next = sooner(next, sooner(q->deadline, q->retry_at));
 	return next;
 }
 

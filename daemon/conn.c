@@ -382,11 +382,12 @@ static void note_created(struct conn *conn)
 /* Frames end with the only NULs there are. */
 static void count_sent(struct conn *conn)
 {
-	const char *at = conn->out.data, *end = at + conn->out.length;
+	const char *at = conn->out.data, *end;
 	uint64_t frames = 0;
 
 	if (!conn->out.length)
 		return;
+	end = at + conn->out.length;
 	for (; at < end && (at = memchr(at, '\0', (size_t)(end - at))); at++)
 		frames++;
 	loop_count(&conn->loop->stats.frames_sent, frames);

@@ -197,13 +197,21 @@ static int read_allow(struct pack_span span, struct allow_list **ret)
 	return r;
 }
 
+static bool has_sound_times(const struct packed_pool *packed)
+{
+	return packed->default_timeout_ms >= SESSION_TIMEOUT_NONE &&
+	       packed->max_timeout_ms >= SESSION_TIMEOUT_NONE &&
+	       packed->max_duration_ms >= SESSION_TIMEOUT_NONE && packed->age_step_ms >= -1 &&
+	       packed->starve_after_ms >= -1;
+}
+
 static bool is_sound(const struct packed_pool *packed)
 {
 	return packed->name.bytes && pool_name_is_valid(packed->name.bytes, packed->name.length) &&
 	       packed->limit >= 1 && packed->limit <= POOL_LIMIT_MAX &&
 	       packed->slots <= SLOTMAP_MAX && packed->source <= POOL_RUNTIME &&
 	       packed->on_timeout <= ON_TIMEOUT_HOLD && packed->fair_by <= BY_NONE &&
-	       packed->max_metadata_bytes <= POOL_METADATA_MAX && packed->age_step_ms >= -1;
+	       packed->max_metadata_bytes <= POOL_METADATA_MAX && has_sound_times(packed);
 }
 
 static int read_saved_pool(const struct packed_pool *packed, struct saved_pool *ret)

@@ -230,6 +230,7 @@ static bool is_sound(const struct packed_session *packed)
 	       packed->priority <= SESSION_PRIORITY_MAX && packed->state <= SESSION_ENDED &&
 	       packed->owner_kind <= OWNER_DETACHED && packed->outcome < OUTCOME_COUNT &&
 	       packed->timeout_ms >= SESSION_TIMEOUT_NONE && packed->fence >> 53 == 0 &&
+	       packed->created_us >= 0 && packed->ended_us >= 0 &&
 	       (packed->owner_kind != OWNER_DETACHED ||
 		       packed->timeout_ms != SESSION_TIMEOUT_NONE) &&
 	       (!packed->is_orphaned || packed->owner_kind == OWNER_CONNECTION) &&
@@ -300,6 +301,8 @@ static int find_conn(struct unpacker *unpacker, uint32_t number, struct conn **r
 	if (number > unpacker->n_conns)
 		return unpacker_fail(unpacker, -EBADMSG, "a connection that is not there");
 	*ret = number ? unpacker->conns[number - 1] : NULL;
+	if (*ret) /* whatever its own record says: they must not outlive it */
+		(*ret)->has_owned = true;
 	return 0;
 }
 
@@ -383,7 +386,8 @@ static int restore_live(struct unpacker *unpacker, const struct packed_session *
 	};
 	int r = unpack_u32s(packed->slots, session->slots, session->units);
 
-	if (r < 0 || (packed->state != SESSION_IDLE && packed->state != SESSION_PROCESSING))
+	if (r < 0 || !session->fence ||
+		(packed->state != SESSION_IDLE && packed->state != SESSION_PROCESSING))
 		return -EBADMSG;
 	session->state = packed->state;
 	session->stored_sum = packed->stored_sum;

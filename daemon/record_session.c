@@ -144,7 +144,7 @@ static bool session_is_sound(const struct session_fields *fields)
 	       fields->priority <= SESSION_PRIORITY_MAX &&
 	       (fields->state == SESSION_IDLE || fields->state == SESSION_PROCESSING) &&
 	       fields->owner_kind <= OWNER_DETACHED && fields->fence && fields->timeout_ms >= -1 &&
-	       fields->timeout_ms != 0 &&
+	       fields->timeout_ms != 0 && fields->created_us >= 0 &&
 	       (fields->owner_kind != OWNER_DETACHED || fields->timeout_ms > 0);
 }
 

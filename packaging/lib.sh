@@ -114,7 +114,7 @@ export_source() {
 }
 
 # build DIRECTORY OPTION...: configure (once, or again if the options or the checkout's place have
-# changed) and compile; fails if that fails.
+# changed) and compile, all or $build_target; fails if that fails.
 build() {
   local directory=$1 want have
 
@@ -126,7 +126,7 @@ build() {
     quietly meson setup "$directory" "$repository" "$@" || return
     printf '%s\n' "$want" >"$directory/usher-options"
   fi
-  quietly meson compile -C "$directory"
+  quietly meson compile -C "$directory" ${build_target:+"$build_target"}
 }
 
 # built DIRECTORY NAME: the path of a program that was built.

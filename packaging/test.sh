@@ -117,6 +117,7 @@ test_builds() {
   test_build clang clang -Doptimization=2 --
   test_build gcc-tsan gcc -Doptimization=2 -Db_sanitize=thread -- --timeout-multiplier 4 \
     --suite threads --suite e2e
+  test_fuzzing
 }
 
 # Each check in the guests counts. What they have measured is shown, all else only if one failed.
@@ -135,6 +136,17 @@ test_packages() {
     cat "$log" >&2
     broken=1
   fi
+}
+
+# Each target counts; see there for longer runs.
+test_fuzzing() {
+  local results=$work/fuzz.results begin=$SECONDS status=0 ok bad
+
+  : >"$results"
+  bash "$repository/tests/fuzz/run.sh" --seconds 30 --results "$results" || status=$?
+  ok=$(grep -c ' ok$' "$results" || true)
+  bad=$(grep -c ' failed$' "$results" || true)
+  add_up fuzz "$((SECONDS - begin))" "$status" "$ok" "$bad" 0
 }
 
 sanitizer_options() {

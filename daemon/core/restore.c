@@ -57,11 +57,21 @@ void table_restore_pool(struct table *table, struct pool *fresh, const struct sa
 
 /* ---- sessions ---- */
 
+/* They come in the order of their creation, as they are listed; the first number is 1. */
+static bool comes_too_late(const struct session *session, const struct pool *pool)
+{
+	uint64_t last = 0;
+
+	if (!list_is_empty(&pool->sessions))
+		last = container_of(pool->sessions.prev, struct session, pool_link)->sequence;
+	return session->sequence <= last;
+}
+
 static bool is_contradiction(
 	const struct table *table, const struct session *session, const struct pool *pool)
 {
 	if (table_knows(table, session) || session->sequence >= table->next_sequence ||
-		session->fence >= table->next_fence)
+		session->fence >= table->next_fence || comes_too_late(session, pool))
 		return true;
 	for (uint32_t i = 0; i < session->units; i++)
 		if (session->slots[i] >= slotmap_capacity(pool->slots) ||

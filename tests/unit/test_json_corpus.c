@@ -16,7 +16,7 @@
 #include "proto/json_scan.h"
 
 #define DEPTH       512 /* cJSON itself stops at 1000 */
-#define LEAST_FILES 200
+#define LEAST_FILES 350
 
 static const char *directory;
 
@@ -27,6 +27,7 @@ static const struct decision {
 } decisions[] = {
 	{"i_number_*", true, "numbers stay text: no size is too large"},
 	{"i_object_nothing_but_duplicates.json", true, "whoever reads members judges duplicates"},
+	{"i_object_*_in_key.json", false, "as in other strings"},
 	{"i_string_*", false, "NUL and lone surrogates have no place in a C program's strings"},
 	{"i_structure_bom_*", false, "section 8.1 lets a parser refuse it"},
 	{"i_structure_depth_*", false, "deeper than the limit given"},
@@ -37,6 +38,8 @@ static const struct decision disagreements[] = {
 	{"n_number_leading_zero*.json", true, "cJSON reads numbers with strtod()"},
 	{"n_number_minus_leading_zero.json", true, "the same"},
 	{"n_number_top_level_leading_zero.json", true, "the same"},
+	{"n_number_two_leading_zeros.json", true, "the same"},
+	{"n_number_top_level_two_zeros.json", true, "the same"},
 	{"n_number_trailing_point.json", true, "the same"},
 	{"n_number_top_level_point.json", true, "the same"},
 	{"n_number_point_exponent.json", true, "the same"},
@@ -47,11 +50,14 @@ static const struct decision disagreements[] = {
 	{"n_object_bad_utf8_in_key.json", true, "the same"},
 	{"[ni]_*escaped_nul*.json", true, "cJSON cuts the string there"},
 	{"n_string_unicode_*.json", true, "cJSON takes a wrong hexadecimal digit for \\u0000"},
-	{"n_structure_form_feed_space.json", true, "to cJSON any byte up to 0x20 is a space"},
+	{"n_structure_backspace_space.json", true, "to cJSON any byte up to 0x20 is a space"},
+	{"n_structure_vertical_tab_space.json", true, "the same"},
+	{"n_structure_form_feed_space.json", true, "the same"},
 	{"n_structure_unit_separator_space.json", true, "the same"},
 	{"n_structure_nul_inside.json", true, "the same"},
 	{"n_structure_leading_nul.json", true, "the same"},
 	{"n_structure_utf16_*.json", true, "the same"},
+	{"n_structure_utf32_*.json", true, "the same"},
 	{"n_structure_trailing_nul.json", true, "the text ends there for cJSON"},
 	{"[ni]_structure_bom*.json", true, "cJSON skips a byte order mark"},
 	{"i_structure_depth_513*.json", true, "cJSON's own limit is 1000"},
