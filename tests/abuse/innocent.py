@@ -2,10 +2,11 @@
 """A client that does nothing wrong, in a process of its own: innocent.py SOCKET POOL PAUSE_S.
 
 It creates and releases a session again and again, at a modest pace, and measures each call. For each
-line on its standard input it prints what it measured since the last one; at the end of that it ends.
+line on its standard input it prints what it measured since the last one; at "end" it ends.
 When the broker goes away it comes back, and does not count the call that was cut off.
 
 Innocent, below, is the handle of the process that asks."""
+import contextlib
 import json
 import math
 import pathlib
@@ -80,7 +81,7 @@ class Prober:
         while True:
             self.probe()
             if select.select([sys.stdin], [], [], pause_s)[0]:
-                if not sys.stdin.readline():
+                if sys.stdin.readline() in ("", "end\n"):
                     return
                 print(json.dumps(self.round.summary()), flush=True)
                 self.round = Round()
@@ -103,7 +104,10 @@ class Innocent:
         return json.loads(line)
 
     def end(self):
-        self.process.stdin.close()
+        """Said, as the mere end of its input is not seen while a forked child has a copy."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write("end\n")
+            self.process.stdin.close()
         try:
             self.process.wait(GIVEN_UP_S)
         except subprocess.TimeoutExpired:

@@ -14,7 +14,7 @@ OTHER_UID = 65533
 
 
 class Connections(AbuseTest):
-    CONFIG = "[broker]\nmax_connections_per_uid = 12\n"
+    CONFIG = "[broker]\nmax_connections_per_uid = 12\nsocket_mode = 0666\n"
 
     def other_users_are_served(self):
         """Which only root can try; the innocent one, who was there before, is so in any case."""
