@@ -101,6 +101,7 @@ class Passed(AbuseTest):
             def offend():
                 socket.send_fds(client.socket, [call], [writer] * 253)
                 self.assertIn("pools", client.result())
+            client.call("ListPools")  # it is there
             before = self.descriptors()
             self.again_and_again(offend)
             socket.send_fds(client.socket, [call[:10]], [writer] * 253)
