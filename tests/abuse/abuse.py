@@ -2,10 +2,11 @@
 """Somebody misbehaves, and somebody else must not notice.
 
 A test offends inside `with self.abuse()`. Around that the module measures: an innocent client in a
-process of its own, in peace and then during the offence, and of the daemon its memory, its descriptors
-and its table, before and after. The latter must be what they were; the innocent one's p99 should at
-most double, which is printed and not asserted, as the machine has its say in it: asserted is a bound
-that only a daemon which stands still would miss, and that nothing was refused to it."""
+process of its own, in peace and then during the offence, and of the daemon its memory, its
+descriptors and its table, before and after. The latter must be what they were; the innocent one's
+p99 should at most double, which is printed and not asserted, as the machine has its say in it:
+asserted is a bound that only a daemon which stands still would miss, and that nothing was refused
+to it."""
 import contextlib
 import os
 import pathlib
@@ -114,7 +115,8 @@ class AbuseTest(BrokerTest):
         more = rss_kib(self.broker.process.pid) - rss
         ratio = offended["p99_us"] / max(1, quiet["p99_us"])
         print(f"{self._testMethodName}: p99 {quiet['p99_us']} us in peace, {offended['p99_us']} us "
-              f"during it (x{ratio:.1f}, {offended['calls']} calls); memory {more:+d} KiB", flush=True)
+              f"during it (x{ratio:.1f}, {offended['calls']} calls); memory {more:+d} KiB",
+              flush=True)
 
     def again_and_again(self, offend):
         """For long enough that it could be noticed."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A client that does nothing wrong, in a process of its own: innocent.py SOCKET POOL PAUSE_S.
 
-It creates and releases a session again and again, at a modest pace, and measures each call. For each
-line on its standard input it prints what it measured since the last one; at "end" it ends.
+It creates and releases a session again and again, at a modest pace, and measures each call. For
+each line on its standard input it prints what it measured since the last one; at "end" it ends.
 When the broker goes away it comes back, and does not count the call that was cut off.
 
 Innocent, below, is the handle of the process that asks."""

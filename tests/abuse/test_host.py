@@ -31,7 +31,8 @@ class Connections(AbuseTest):
 
             def offend():
                 with self.broker.client() as extra:
-                    self.assertRefused("TooManyConnections", extra, "Create", limit=12, scope="user")
+                    self.assertRefused("TooManyConnections", extra, "Create", limit=12,
+                                       scope="user")
                     self.assertTrue(extra.is_closed())
             self.again_and_again(offend)
             self.other_users_are_served()

@@ -110,7 +110,8 @@ class Values(AbuseTest):
 
 WRONG = {
     "int": ["1", 1.5, True, [], {}], "string": [1, True, [], {}], "bool": [0, "true", [], {}],
-    "object": [1, "x", True, []], "enum": [1, "nonesuch", True, [], {}], "array": [1, "x", True, {}],
+    "object": [1, "x", True, []], "enum": [1, "nonesuch", True, [], {}],
+    "array": [1, "x", True, {}],
 }
 VALID = {"int": 1, "string": "x", "bool": False, "object": {}, "enum": None, "array": []}
 PARAMETERS = {"session_id": "session_000000000000", "pool": "innocent"}
@@ -124,7 +125,7 @@ def kind_of(text):
 
 class Parameters(AbuseTest):
     def methods(self):
-        """From the description that the broker gives of itself: (method, [(name, kind, optional)])."""
+        """As the broker describes itself: (method, [(name, kind, optional)])."""
         text = self.look.call(SERVICE + "GetInterfaceDescription", interface=BROKER)["description"]
         text = re.sub("#.*", "", text)
         for name, parameters in re.findall(r"^method (\w+)\s*\(([^()]*)\)", text, re.M):
@@ -146,7 +147,8 @@ class Parameters(AbuseTest):
                 needed = {name: PARAMETERS.get(name, VALID[kind])
                           for name, kind, is_optional in parameters if not is_optional}
                 for name in needed:
-                    self.offend(client, method, {k: v for k, v in needed.items() if k != name}, name)
+                    others = {k: v for k, v in needed.items() if k != name}
+                    self.offend(client, method, others, name)
                 for name, kind, _ in parameters:
                     for value in WRONG[kind]:
                         self.offend(client, method, {**needed, name: value}, name)

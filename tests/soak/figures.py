@@ -30,11 +30,12 @@ def growth(rows, key):
 
 
 def growth_in_lives(rows, key):
-    """The rise per minute inside the daemon's lives, each taken from its own mean; the first row of
-    a life is left out, where caches fill."""
+    """The rise per minute inside the daemon's lives, each taken from its own mean; of a life, its
+    second half, as buffers and heaps fill for a minute or so."""
     points = []
     for life in {row["life"] for row in rows}:
-        own = [row for row in rows if row["life"] == life][1:]
+        own = [row for row in rows if row["life"] == life]
+        own = own[len(own) // 2:]
         if not own:
             continue
         means = [sum(row[k] for row in own) / len(own) for k in ("at_s", key)]
