@@ -4,8 +4,8 @@
 It holds a few sessions, checks what it was promised, and survives the broker's ends: what was
 acknowledged to it must still be there, and a slot that it holds nobody else may. The latter it
 checks outside of the broker: a holder locks a file that is named like the slot. What is wrong it
-writes, one line each, to DIRECTORY/NUMBER.wrong at once, as it may be killed; what it did, at the end, to
-NUMBER.done. It ends with SIGTERM, upon which it releases all."""
+writes, one line each, to DIRECTORY/NUMBER.wrong at once, as it may be killed; what it did, at the end,
+to NUMBER.done. It ends with SIGTERM, upon which it releases all."""
 import fcntl
 import json
 import os

@@ -5,6 +5,8 @@ import pathlib
 
 KEYS = ("rss_kib", "fds", "store_used", "store_size", "active", "p50_us", "p99_us", "max_us")
 
+LIFE_ROWS_MIN = 6
+
 
 def process_figures(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -30,12 +32,13 @@ def growth(rows, key):
 
 
 def growth_in_lives(rows, key):
-    """The rise per minute inside the daemon's lives, each taken from its own mean; of a life, its
-    second half, as buffers and heaps fill for a minute or so."""
+    """The rise per minute inside the daemon's lives, each taken from its own mean; of a life,
+    its last third, as buffers and heaps fill for a minute or two, and of one that was cut short,
+    nothing."""
     points = []
     for life in {row["life"] for row in rows}:
         own = [row for row in rows if row["life"] == life]
-        own = own[len(own) // 2:]
+        own = own[len(own) * 2 // 3:] if len(own) >= LIFE_ROWS_MIN else []
         if not own:
             continue
         means = [sum(row[k] for row in own) / len(own) for k in ("at_s", key)]
