@@ -42,31 +42,38 @@ void log_open(void)
 		     fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-/* Control characters could forge lines or steer a terminal: they are shown as \xNN. */
-/* UTF-8 of C1 controls (U+0080 on), and of what is invisible or turns the direction of the text:
- * U+200B to U+200F, U+2028 to U+202E, U+2066 to U+2069. */
-static bool is_treacherous(const unsigned char *at)
+/* Bytes of what is treacherous at AT, 0 if it is not: control characters, which could forge lines
+ * or steer a terminal, those of C1 too (U+0080 on), and what is invisible or turns the direction of
+ * the text: U+200B to U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+static unsigned treacherous_bytes(const unsigned char *at)
 {
-	if (at[0] == 0xc2)
-		return at[1] < 0xa0;
-	if (at[0] != 0xe2)
-		return false;
-	return (at[1] == 0x80 &&
-		       ((at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
-	       (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
+	if (at[0] < 0x20 || at[0] == 0x7f)
+		return 1;
+	if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
+		return 2;
+	if (at[0] == 0xe2 && at[1] == 0x80 &&
+		((at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae)))
+		return 3;
+	return at[0] == 0xe2 && at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9 ? 3 : 0;
 }
 
+/* They are shown as \xNN, each byte of them: the later ones of a character are C1 controls to a
+ * terminal that does not speak UTF-8. */
 static void escape(const char *from, char *to, size_t size)
 {
 	size_t used = 0;
+	unsigned left = 0;
 
 	for (; *from && used + 5 < size; from++) {
 		unsigned char c = (unsigned char)*from;
 
-		if (c >= 0x20 && c != 0x7f && !is_treacherous((const unsigned char *)from))
+		if (!left)
+			left = treacherous_bytes((const unsigned char *)from);
+		if (!left)
 			to[used++] = (char)c;
 		else
 			used += (size_t)snprintf(to + used, size - used, "\\x%02x", c);
+		left -= left > 0;
 	}
 	to[used] = '\0';
 }

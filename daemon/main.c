@@ -287,6 +287,7 @@ static int serve(struct daemon *d)
 static void unmake(struct daemon *d)
 {
 	unmake_server(d);
+	notify_deinit(&d->notifier);
 	listeners_deinit(&d->listeners);
 	kept_close(&d->kept);
 	config_unref(d->server.config);
@@ -309,7 +310,7 @@ static int run(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = {.kept.state.lock_fd = -1};
+	static struct daemon d = {.kept.state.lock_fd = -1, .notifier.watchdog_fd = -1};
 	int r = options_parse(argc, argv, &d.options);
 
 	if (r != 0)

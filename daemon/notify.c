@@ -4,9 +4,14 @@
 #include "daemon/handoff_fds.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #define STATUS_MS    2000
 #define POOLS_A_LOCK 16
@@ -82,6 +87,39 @@ static bool have_all_turned(const struct notifier *notifier)
 	return true;
 }
 
+/* sd_notify() opens a socket each time, which a daemon without descriptors cannot, and would be
+ * killed for. -1 where it has to do all the same: an address that is no path and not abstract. */
+static int connect_to_manager(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t length = path ? strlen(path) : 0;
+	int fd;
+
+	if (length < 2 || length >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
+		return -1;
+	memcpy(address.sun_path, path, length);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	length += offsetof(struct sockaddr_un, sun_path);
+	if (connect(fd, (const struct sockaddr *)&address, (socklen_t)length) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void send_food(struct notifier *notifier)
+{
+	static const char food[] = "WATCHDOG=1";
+
+	if (notifier->watchdog_fd < 0 ||
+		send(notifier->watchdog_fd, food, strlen(food), MSG_NOSIGNAL) < 0)
+		sd_notify(0, food); /* the manager may have made its socket anew */
+}
+
 /* Feed the watchdog if all loops have made a turn since the last time, and ask for the next ones.
  */
 static void feed_watchdog(struct notifier *notifier)
@@ -90,7 +128,7 @@ static void feed_watchdog(struct notifier *notifier)
 
 	if (!have_all_turned(notifier))
 		return;
-	sd_notify(0, "WATCHDOG=1");
+	send_food(notifier);
 	notifier->asked_us = broker_time(server->broker).now_us;
 	for (unsigned i = 0; i < server->n_loops; i++)
 		loop_order(&server->loops[i], ORDER_TURN);
@@ -117,9 +155,17 @@ int notify_ready(struct notifier *notifier, struct loop *first, bool has_taken_o
 	notifier->loop = first;
 	notifier->timer.data = notifier;
 	notifier->has_watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
+	notifier->watchdog_fd = notifier->has_watchdog ? connect_to_manager() : -1;
 	if (notifier->has_watchdog && watchdog_us / 4000 < period_ms)
 		period_ms = watchdog_us / 4000 > 0 ? watchdog_us / 4000 : 1;
 	if (sd_notify(0, state) > 0)
 		uv_timer_start(&notifier->timer, on_notify_timer, 0, period_ms);
 	return 0;
+}
+
+void notify_deinit(struct notifier *notifier)
+{
+	if (notifier->watchdog_fd >= 0)
+		close(notifier->watchdog_fd);
+	notifier->watchdog_fd = -1;
 }

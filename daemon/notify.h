@@ -11,6 +11,7 @@ struct notifier {
 	uv_timer_t timer;
 	int64_t asked_us; /* table clock: turns were asked for */
 	bool has_watchdog;
+	int watchdog_fd;  /* to the service manager, for when there are no descriptors; or -1 */
 	char status[256]; /* as last told */
 };
 
@@ -18,6 +19,9 @@ struct notifier {
  * the status is told when it changes and the watchdog is fed. The first loop's thread, before it
  * runs. 0 or a negated errno. */
 int notify_ready(struct notifier *notifier, struct loop *first, bool has_taken_over);
+
+/* At the end. */
+void notify_deinit(struct notifier *notifier);
 
 void notify_reloading(void);
 void notify_reloaded(void);

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""Somebody misbehaves, and somebody else must not notice.
+
+A test offends inside `with self.abuse()`. Around that the module measures: an innocent client in a
+process of its own, in peace and then during the offence, and of the daemon its memory, its
+descriptors and its table, before and after. The latter must be what they were; the innocent one's
+p99 should at most double, which is printed and not asserted, as the machine has its say in it:
+asserted is a bound that only a daemon which stands still would miss, and that nothing was refused
+to it."""
+import contextlib
+import os
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+from broker import Broker, BrokerTest, Client, Refused, wait_for  # noqa: E402,F401
+from innocent import Innocent  # noqa: E402
+
+os.environ["ASAN_OPTIONS"] = "quarantine_size_mb=1:" + os.environ.get("ASAN_OPTIONS", "")
+
+QUIET_S = 0.2
+OFFENCE_S = 0.2  # at least, so that there is something to measure
+STANDSTILL_US = 2000000
+RSS_NOISE_KIB = 16384  # allocators keep some of what they had; a sanitizer's keeps more
+SERVICE = "org.varlink.service."
+POOLS = "[pool innocent]\nlimit = 4\n[pool one]\nlimit = 1\n"
+
+
+def rss_kib(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("the daemon has ended")
+
+
+class AbuseTest(BrokerTest):
+    CONFIG = ""  # beside POOLS
+
+    def setUp(self):
+        self.broker = self.make_broker(self.broker_config(), *self.OPTIONS)
+        self.addCleanup(self.broker.kill)
+        self.clients = []
+        self.look = self.broker.client()  # from before the offence, which may shut others out
+        self.addCleanup(self.look.close)
+
+    make_broker = staticmethod(Broker)
+
+    def broker_config(self):
+        return self.CONFIG + POOLS
+
+    # ---- before and after ----
+
+    def table(self):
+        """Who holds and waits, without the innocent one, and what is counted."""
+        sessions, cursor = [], None
+        while True:
+            page = self.look.call("List", cursor=cursor)
+            sessions += [(s["session_id"], s["state"]) for s in page["sessions"]
+                         if s["pool"] != "innocent"]
+            cursor = page.get("cursor")
+            if not cursor:
+                break
+        pools = self.look.call("ListPools")["pools"]
+        counts = [(p["pool"], p["active_sessions"], p["waiting_sessions"], p["used_units"])
+                  for p in pools if p["pool"] != "innocent"]
+        return sorted(sessions), counts, self.look.metrics()["connections"]
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.broker.process.pid}/fd"))
+
+    def wait_until(self, look, wanted, what):
+        try:
+            wait_for(lambda: look() == wanted, what)
+        except AssertionError:
+            self.assertEqual(look(), wanted, what)
+
+    def check_restored(self, table, descriptors, rss):
+        self.wait_until(self.table, table, "the table of before")
+        self.wait_until(self.descriptors, descriptors, "the descriptors of before")
+        self.assertLess(rss_kib(self.broker.process.pid), rss + RSS_NOISE_KIB, "memory")
+
+    # ---- the offence ----
+
+    is_broker_killed = False  # by the test itself: then the innocent one may be cut off
+
+    @contextlib.contextmanager
+    def abuse(self):
+        innocent = Innocent(self.broker.socket)
+        try:
+            yield from self.measure(innocent)
+        finally:
+            innocent.end()
+
+    def measure(self, innocent):
+        n_innocent = len(self.clients)
+        table, descriptors = self.table(), self.descriptors()
+        rss = rss_kib(self.broker.process.pid)
+        innocent.measured()
+        time.sleep(QUIET_S)
+        quiet = innocent.measured()
+        yield
+        offended = innocent.measured()
+        for client in self.clients[n_innocent:]:
+            client.close()
+        del self.clients[n_innocent:]
+        self.check_restored(table, descriptors, rss)
+        self.report(quiet, offended, rss)
+        self.assertEqual(offended["refused"], [])
+        self.assertTrue(self.is_broker_killed or not offended["cuts"])
+        self.assertGreater(offended["calls"], 0)
+        self.assertLess(offended["p99_us"], STANDSTILL_US)
+
+    def report(self, quiet, offended, rss):
+        more = rss_kib(self.broker.process.pid) - rss
+        ratio = offended["p99_us"] / max(1, quiet["p99_us"])
+        print(f"{self._testMethodName}: p99 {quiet['p99_us']} us in peace, {offended['p99_us']} us "
+              f"during it (x{ratio:.1f}, {offended['calls']} calls); memory {more:+d} KiB",
+              flush=True)
+
+    def again_and_again(self, offend):
+        """For long enough that it could be noticed."""
+        end = time.monotonic() + OFFENCE_S
+        while True:
+            offend()
+            if time.monotonic() > end:
+                return
+
+    def offend_raw(self, data, parameter):
+        """What each of these gets: the name of what was wrong, and the end of the connection."""
+        with self.broker.client() as client:
+            client.send_raw(data)
+            reply = client.receive()
+            self.assertEqual(reply["error"], SERVICE + "InvalidParameter", data[:60])
+            self.assertEqual(reply["parameters"]["parameter"], parameter, data[:60])
+            self.assertTrue(client.is_closed())
