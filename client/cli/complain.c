@@ -5,123 +5,30 @@
 #include "client/cli/json_show.h"
 #include "client/cli/refusal.h"
 #include "client/cli/reply.h"
+#include "client/cli/unreachable.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#ifndef USHER_SYSTEM_SOCKET
-#define USHER_SYSTEM_SOCKET "/run/usher/usher.sock"
-#endif
 
 /* ---- no way to the broker ---- */
-
-/* What keeps this user from the socket: a directory that may not be searched, or the socket. */
-static void find_obstacle(const char *path, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s", path);
-	for (char *slash = strchr(buf + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (faccessat(AT_FDCWD, buf, X_OK, AT_EACCESS) < 0)
-			return;
-		*slash = '/';
-	}
-}
-
-/* The group whose members get by, unless that is root's, which is no group to join. */
-static const char *group_to_join(const struct stat *st)
-{
-	mode_t needed = S_ISDIR(st->st_mode) ? S_IXGRP : S_IWGRP;
-	const struct group *group;
-
-	if (!(st->st_mode & needed) || st->st_gid == 0)
-		return NULL;
-	group = getgrgid(st->st_gid);
-	return group ? group->gr_name : NULL;
-}
-
-static void explain_closed(const struct cli *cli, const char *path)
-{
-	char obstacle[128];
-	const char *group;
-	struct stat st;
-
-	find_obstacle(path, obstacle, sizeof(obstacle));
-	if (stat(obstacle, &st) < 0) {
-		cli_complain(cli, "you may not connect to %s", path);
-		return;
-	}
-	group = group_to_join(&st);
-	if (group)
-		cli_complain(cli,
-			"you may not connect to %s: %s is for members of the group '%s'"
-			" (join it with: sudo adduser $USER %s, and log in again)",
-			path, S_ISDIR(st.st_mode) ? "its directory" : "it", group, group);
-	else
-		cli_complain(cli, "you may not connect to %s: %s is for user %s only (mode %04o)",
-			path, strcmp(obstacle, path) ? obstacle : "it",
-			format_user((int64_t)st.st_uid), (unsigned)st.st_mode & 07777);
-}
-
-static bool is_unit_installed(void)
-{
-	static const char *const directories[] = {
-		"/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"};
-	char path[64];
-
-	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
-		snprintf(path, sizeof(path), "%s/systemd/system/usherd.service", directories[i]);
-		if (access(path, F_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void explain_nobody(const struct cli *cli, const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		cli_complain(cli, "no broker can listen at %s: it is %s, not a socket", path,
-			S_ISDIR(st.st_mode) ? "a directory" : "a file");
-	else if (strcmp(path, USHER_SYSTEM_SOCKET) != 0)
-		cli_complain(cli, "no broker listens at %s; start one with: usherd --socket %s",
-			path, path);
-	else
-		cli_complain(cli, "no broker listens at %s; start one with: %s", path,
-			is_unit_installed() ? "sudo systemctl start usherd" : "sudo usherd");
-}
 
 static void explain_unreachable(const struct cli *cli, int error)
 {
 	const char *path = usher_socket_path(cli->usher);
+	char *sentence = unreachable_sentence(path, error);
 	char time[FORMAT_MAX];
 
-	switch (error) {
-	case -EACCES:
-	case -EPERM:
-		explain_closed(cli, path);
-		break;
-	case -ENOENT:
-	case -ENOTDIR:
-	case -ECONNREFUSED:
-	case -ENOTSOCK:
-		explain_nobody(cli, path);
-		break;
-	case -ETIMEDOUT:
+	if (error == -ETIMEDOUT)
 		cli_complain(cli,
 			"the broker at %s did not answer within %s: it is stopped or very busy"
 			" (--call-timeout waits longer)",
 			path, format_age(cli->call_timeout_ms, time));
-		break;
-	default:
-		cli_complain(cli, "%s", usher_last_error(cli->usher)->message);
-	}
+	else
+		cli_complain(
+			cli, "%s", sentence ? sentence : usher_last_error(cli->usher)->message);
+	free(sentence);
 }
 
 /* ---- refusals ---- */
@@ -205,32 +112,13 @@ static void print_error(const struct cli *cli, const struct usher_error *error)
 	json_writer_deinit(&w);
 }
 
-static bool is_unreachable(int error)
-{
-	switch (error) {
-	case -ECONNRESET:
-	case -ETIMEDOUT:
-	case -ENOENT:
-	case -ENOTDIR:
-	case -ECONNREFUSED:
-	case -EACCES:
-	case -EPERM:
-	case -EPROTOTYPE:
-	case -ENOTSOCK:
-	case -ELOOP:
-		return true;
-	default:
-		return false;
-	}
-}
-
 int cli_explain(const struct cli *cli, int error)
 {
 	const struct usher_error *last = usher_last_error(cli->usher);
 
 	if (cli->json)
 		print_error(cli, last);
-	if (is_unreachable(error)) {
+	if (unreachable_is(error)) {
 		explain_unreachable(cli, error);
 		return EXIT_UNREACHABLE;
 	}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# bash completion of usherctl and usherd.
+# bash completion of usherctl, usherd and usher-bench.
 
 # Pools and sessions are asked of the broker that the line means; without one there are none.
 _usher_ask() {
@@ -173,5 +173,32 @@ _usherd() {
   esac
 }
 
+_usher_bench() {
+  local word=$2 before=$3
+
+  COMPREPLY=()
+  if [ "$word" = = ]; then
+    word=
+  elif [ "$before" = = ]; then
+    before=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  case $before in
+    --socket) _usher_reply -f -- "$word" ;;
+    --pool | --waiters-pool) _usher_reply -W "$(_usher_pools)" -- "$word" ;;
+    --owner) _usher_reply -W 'connection process detached' -- "$word" ;;
+    --operation)
+      _usher_reply -W 'create+release create renew get wait list metrics connect' -- "$word"
+      ;;
+    --connections | --count | --depth | --duration | --idle | --metadata | --rate | --sessions | \
+      --threads | --waiters | --warmup) ;;
+    *)
+      _usher_reply -W '--socket --pool --owner --waiters --waiters-pool --idle --operation
+        --connections --depth --threads --duration --warmup --count --rate --metadata --sessions
+        --json --version --help' -- "$word"
+      ;;
+  esac
+}
+
 complete -o filenames -o bashdefault -F _usherctl usherctl
 complete -o filenames -F _usherd usherd
+complete -o filenames -F _usher_bench usher-bench

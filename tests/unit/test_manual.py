@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Hold the manual pages against the code, in both directions: test_manual.py SOURCE-ROOT, with the
-programs in USHERD and USHERCTL.
+programs in USHERD, USHERCTL and USHER_BENCH.
 
 What the pages name in bold at the start of a paragraph (a command, an option, a key, a function, a
 method) is what they describe; what there is, the programs, the header and the interface say."""
@@ -12,7 +12,7 @@ import sys
 import unittest
 
 ROOT = pathlib.Path(sys.argv.pop(1))
-USHERD, USHERCTL = os.environ["USHERD"], os.environ["USHERCTL"]
+USHERD, USHERCTL, USHER_BENCH = (os.environ[name] for name in ("USHERD", "USHERCTL", "USHER_BENCH"))
 
 
 def run(*arguments):
@@ -94,6 +94,21 @@ class Usherd(unittest.TestCase):
         options = set(re.findall(r"^ {2}(--[\w-]+)", text, re.M))
         self.assertIn("--config", options)
         self.assertEqual(options_of_page(sections(page("usherd.8"))["OPTIONS"], 0), options)
+
+
+class UsherBench(unittest.TestCase):
+    def test_options(self):
+        options = set(re.findall(r"^ {2}(--[\w-]+)", run(USHER_BENCH, "--help"), re.M))
+        self.assertIn("--rate", options)
+        self.assertEqual(options_of_page(sections(page("usher-bench.1"))["OPTIONS"], 0), options)
+
+    def test_operations(self):
+        refused = subprocess.run([USHER_BENCH, "--operation", "?"], text=True,
+                                 stderr=subprocess.PIPE)
+        names = re.search(r"expected (.*), not", refused.stderr).group(1).split(", ")
+        self.assertIn("renew", names)
+        text = sections(page("usher-bench.1"))["OPERATIONS"]
+        self.assertEqual(re.findall(r"^\*([a-z+]+)\*$", text, re.M), names)
 
 
 class Configuration(unittest.TestCase):

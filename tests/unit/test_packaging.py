@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is packaged beside the programs agrees with them: test_packaging.py SOURCE-ROOT VERSION, with
-the programs in USHERD and USHERCTL."""
+the programs in USHERD, USHERCTL and USHER_BENCH."""
 import os
 import pathlib
 import re
@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 ROOT, VERSION = pathlib.Path(sys.argv.pop(1)), sys.argv.pop(1)
-USHERD, USHERCTL = os.environ["USHERD"], os.environ["USHERCTL"]
+USHERD, USHERCTL, USHER_BENCH = (os.environ[name] for name in ("USHERD", "USHERCTL", "USHER_BENCH"))
 PACKAGING = ROOT / "packaging"
 
 
@@ -63,10 +63,11 @@ class Completions(unittest.TestCase):
         cls.commands = {name: long_options(run(USHERCTL, name, "--help"))
                         for name in re.findall(r"^  ([a-z-]+) ", table, re.M)}
 
-    def bash(self, *words):
+    def bash(self, *words, function="_usherctl"):
         """What bash offers after WORDS, the last of which is being typed."""
         script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); ' \
-                 '_usherctl usherctl "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; printf "%s\\n" "${COMPREPLY[@]}"'
+                 f'{function} "${{COMP_WORDS[0]}}" "${{COMP_WORDS[-1]}}" "${{COMP_WORDS[-2]}}"; ' \
+                 'printf "%s\\n" "${COMPREPLY[@]}"'
         return set(run("bash", "-c", script, "bash", PACKAGING / "completions/usher.bash", *words).split())
 
     def test_bash_offers_the_commands(self):
@@ -102,22 +103,41 @@ class Completions(unittest.TestCase):
 
     def test_zsh_has_the_commands_and_options(self):
         text = read("completions/_usher")
-        everything = self.common.union(self.usherd_options(), *self.commands.values())
+        everything = self.common.union(self.options_of(USHERD), self.options_of(USHER_BENCH),
+                                       *self.commands.values())
         self.assertEqual(set(re.findall(r"^    '([a-z-]+):", text, re.M)), set(self.commands))
         self.assertEqual(set(re.findall(r"--[a-z][\w-]+", text)), everything)
 
     def test_usherds_options_are_in_all(self):
         for name in ("usher.bash", "usherd.fish", "_usher"):
-            for option in self.usherd_options():
+            for option in self.options_of(USHERD):
                 word = f" -l {option[2:]} " if name.endswith("fish") else option
                 self.assertIn(word, read("completions/" + name), name)
 
+    def test_bash_and_fish_have_the_options_of_usher_bench(self):
+        options = self.options_of(USHER_BENCH)
+        self.assertIn("--waiters-pool", options)
+        self.assertEqual(self.bash("usher-bench", "--", function="_usher_bench"), options)
+        fish = re.findall(r" -l ([\w-]+)", read("completions/usher-bench.fish"))
+        self.assertEqual({"--" + name for name in fish}, options)
+
+    def test_they_offer_the_operations_of_usher_bench(self):
+        refused = subprocess.run([USHER_BENCH, "--operation", "?"], text=True,
+                                 stderr=subprocess.PIPE)
+        names = re.search(r"expected (.*), not", refused.stderr).group(1).split(", ")
+        offered = self.bash("usher-bench", "--operation", "", function="_usher_bench")
+        self.assertIn("renew", names)
+        self.assertEqual(offered, set(names))
+        for file in ("usher-bench.fish", "_usher"):
+            self.assertIn(" ".join(names), read("completions/" + file))
+
     @staticmethod
-    def usherd_options():
-        return set(re.findall(r"^ {2}(--[\w-]+)", run(USHERD, "--help"), re.M))
+    def options_of(program):
+        return set(re.findall(r"^ {2}(--[\w-]+)", run(program, "--help"), re.M))
 
     def test_shells_can_read_them(self):
-        for shell, name in (("bash", "usher.bash"), ("zsh", "_usher"), ("fish", "usherctl.fish"), ("fish", "usherd.fish")):
+        for shell, name in (("bash", "usher.bash"), ("zsh", "_usher"), ("fish", "usherctl.fish"),
+                            ("fish", "usherd.fish"), ("fish", "usher-bench.fish")):
             if shutil.which(shell):
                 run(shell, "-n", PACKAGING / "completions" / name)
 
