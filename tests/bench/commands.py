@@ -56,7 +56,9 @@ def measure(bench):
             peers.served("usherd", bench.programs, bench.place) as server:
         commands = lines(bench.programs, home, server)
         bench.results.declare("command", "A whole command that holds a slot or a lock while true runs",
-                              "ms", "less", "flock", {name: TITLES[name] for name in commands})
+                              "ms", "less", "flock", TITLES)
+        for name, reason in missing().items():
+            bench.results.explain("command", name, reason)
         for command in commands.values():  # what is read from disk the first time
             milliseconds(*command)
-        rounds.run(steps(commands), bench.options.commands, bench.results, bench.progress, "commands")
+        bench.run(steps(commands), "commands", bench.options.commands)

@@ -135,6 +135,4 @@ def measure(bench):
             server = stack.enter_context(peers.served(
                 "usherd", bench.programs, bench.place, broker="max_pipelined = 1024"))
             populations.append(Population(server, n))
-        rounds.run(steps(populations, bench.options.repeats), bench.options.rounds, bench.results,
-                   bench.progress, "growth")
-        bench.session_bytes = populations[-1].session_bytes
+        bench.run(steps(populations, bench.options.repeats), "growth")

@@ -33,6 +33,7 @@ class Peer:
     arguments: tuple = ()
     program: str = None        # of the system; None: of ours, or this interpreter
     package: str = None        # Debian's, which has it
+    runs: str = None           # of our programs, if it is not named as the peer is
     has_depth: bool = True     # more than one call can be under way on a connection
     measure: object = field(default=None, repr=False)
 
@@ -49,8 +50,10 @@ def redis(title, setup, *arguments):
 
 PEERS = {
     "echo-epoll": Peer("bare epoll echo", "one thread, recv and send of the same byte counts", "echo"),
-    "echo-uv": Peer("bare libuv echo", "one loop, the same byte counts, one write a client a turn",
-                    "echo"),
+    "echo-uv": Peer("bare libuv echo", "one loop, the same byte counts, one write for all that one "
+                    "read gave: the limit", "echo"),
+    "echo-uv-each": Peer("libuv echo, a write a call", "the same, but one write for each call",
+                         "echo", ("--per-frame",), runs="echo-uv"),
     "usherd": usherd("usherd", "durable, state on tmpfs, 1 loop", "--workers", "1"),
     "usherd-2": usherd("usherd, 2 loops", "durable, state on tmpfs", "--workers", "2"),
     "usherd-4": usherd("usherd, 4 loops", "durable, state on tmpfs", "--workers", "4"),
@@ -102,7 +105,7 @@ def command_of(name, programs, home, broker="", pools=""):
         return [programs["usherd"], "--config", config, "--socket", socket, *state, *peer.arguments]
     if peer.dialect == "redis":
         return [peer.program, "--unixsocket", socket, "--dir", home, *peer.arguments]
-    return [programs[name], "--socket", socket]
+    return [programs[peer.runs or name], "--socket", socket, *peer.arguments]
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ class Results:
         """A case; SUBJECTS: {name: title}."""
         self.cases[key] = {
             "title": title, "unit": unit, "better": better, "yardstick": yardstick,
-            "subjects": {name: {"title": of, "values": [], "details": []}
+            "subjects": {name: {"title": of, "values": [], "details": [], "not_measured": None}
                          for name, of in subjects.items()}}
 
     def add(self, number, case, subject, value, details=None):
@@ -38,6 +38,10 @@ class Results:
         for values, one in ((row["values"], value), (row["details"], details)):
             values.extend([None] * (number - len(values)))
             values.append(one)
+
+    def explain(self, case, subject, reason):
+        """Why there will be no values."""
+        self.cases[case]["subjects"][subject]["not_measured"] = reason
 
     def fail(self, number, step, error):
         self.failures.append(f"{step.case}, {step.subject}, round {number + 1}: {error}")

@@ -59,5 +59,6 @@ def memory():
     ]
 
 
-def targets():
-    return throughput() + latency() + commands() + growth("1000000") + memory()
+def targets(largest):
+    """LARGEST: the most sessions that are measured, 1000000 unless it is quick."""
+    return throughput() + latency() + commands() + growth(largest) + memory()

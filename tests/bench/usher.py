@@ -57,6 +57,13 @@ class Client:
     def metrics(self):
         return self.call("GetMetrics")["metrics"]
 
+    def until(self, look, is_enough):
+        """What look() gave last: once it is enough, or when patience has ended."""
+        patience_ends = time.monotonic() + process.PATIENCE
+        while not is_enough(found := look()) and time.monotonic() < patience_ends:
+            time.sleep(0.01)
+        return found
+
     def cost_us(self, act):
         """Microseconds that the broker's threads ran while ACT() was done, and what it returned."""
         time.sleep(SETTLED)
