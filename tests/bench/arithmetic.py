@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""From what the rounds gave to medians, spreads, ratios, and targets met or missed. Pure: a result is
-a tree of what JSON knows, and nothing here measures or prints.
+"""From what the rounds gave to medians, spreads, ratios, and targets met or missed. Pure: a result
+is a tree of what JSON knows, and nothing here measures or prints.
 
-A case is one thing measured of several subjects (peers, or sizes): {"title", "unit", "better": "more"
-or "less", "yardstick": a subject, "subjects": {name: {"title", "values": one a round, None where it
-failed}}}."""
+A case is one thing measured of several subjects (peers, or sizes): {"title", "unit", "better":
+"more" or "less", "yardstick": a subject, "subjects": {name: {"title", "values": one a round, None
+where it failed}}}."""
 import statistics
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def median_of_ratios(values, yardstick):
 
 
 def summarise(case):
-    """{subject: its spread and its two ratios to the case's yardstick, or None if nothing is known}"""
+    """{subject: its spread and its two ratios to the yardstick, or None if nothing is known}"""
     yardstick = case["subjects"].get(case["yardstick"], {"values": []})["values"]
     summary = {}
     for name, subject in case["subjects"].items():
@@ -52,8 +52,8 @@ def summarise(case):
 
 @dataclass(frozen=True)
 class Target:
-    """The median of a subject, divided by the sum of others' (each times a factor), or by 1; at least
-    or at most so much. AIM is what is hoped for beyond that."""
+    """The median of a subject, divided by the sum of others' (each times a factor), or by 1; at
+    least or at most so much. AIM is what is hoped for beyond that."""
     text: str
     subject: tuple  # (case, subject)
     per: tuple = ()  # of (factor, case, subject)
@@ -72,8 +72,8 @@ def median_of(cases, case, subject):
 
 
 def judge(target, cases):
-    """The target with the figure measured and whether it is met; both None if something that it takes
-    was not measured."""
+    """The target with the figure measured and whether it is met; both None if something that it
+    takes was not measured."""
     figure = median_of(cases, *target.subject)
     per = [(factor, median_of(cases, case, subject)) for factor, case, subject in target.per]
     if any(median is None for _, median in per) or figure is None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Whole commands that hold something while `true` runs: how long each takes, from before its spawn
-until it has been waited for. Spawned by this process directly, since a shell would be most of it."""
+until it has been waited for. Spawned by this process directly, since a shell would be most of
+it."""
 import os
 import shutil
 import time
@@ -55,8 +56,9 @@ def measure(bench):
     with process.directory_in(bench.place) as home, \
             peers.served("usherd", bench.programs, bench.place) as server:
         commands = lines(bench.programs, home, server)
-        bench.results.declare("command", "A whole command that holds a slot or a lock while true runs",
-                              "ms", "less", "flock", TITLES)
+        bench.results.declare(
+            "command", "A whole command that holds a slot or a lock while true runs", "ms", "less",
+            "flock", TITLES)
         for name, reason in missing().items():
             bench.results.explain("command", name, reason)
         for command in commands.values():  # what is read from disk the first time

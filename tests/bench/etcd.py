@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""etcd as a keeper of leases: grant and revoke through its JSON gateway, on connections that are kept.
+"""etcd as a keeper of leases: grant and revoke through its JSON gateway, on connections that are
+kept.
 
-What it is asked for is less than what usher does, for a lease counts against no limit; and this client
-is Python, which takes a part of the time: both are told beside the figures."""
+What it is asked for is less than what usher does, for a lease counts against no limit; and this
+client is Python, which takes a part of the time: both are told beside the figures."""
 import re
 import selectors
 import socket

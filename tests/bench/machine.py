@@ -46,6 +46,6 @@ def describe():
 
 
 def commit(root):
-    """The commit that is checked out at ROOT, with "-dirty" if it is not all; None if there is none."""
+    """The commit that is checked out at ROOT, with "-dirty" if it is not all; None if none is."""
     return first_line_of("git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12",
                          "--exclude=*")

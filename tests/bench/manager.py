@@ -119,8 +119,8 @@ def load(threads, duration, warmup):
 
 
 def measure(_place, connections, duration, warmup):
-    said = process.output_of([sys.executable, pathlib.Path(__file__), connections, duration, warmup],
-                             duration + warmup + process.PATIENCE)
+    command = [sys.executable, pathlib.Path(__file__), connections, duration, warmup]
+    said = process.output_of(command, duration + warmup + process.PATIENCE)
     return json.loads(said)
 
 

@@ -16,8 +16,8 @@ import process
 CONFIG = """\
 [broker]
 log_level = warning
-max_connections = 20000
-max_connections_per_uid = 20000
+max_connections = 200000
+max_connections_per_uid = 200000
 max_state = 4G
 {broker}
 [pool default]
@@ -49,7 +49,8 @@ def redis(title, setup, *arguments):
 
 
 PEERS = {
-    "echo-epoll": Peer("bare epoll echo", "one thread, recv and send of the same byte counts", "echo"),
+    "echo-epoll": Peer("bare epoll echo", "one thread, recv and send of the same byte counts",
+                       "echo"),
     "echo-uv": Peer("bare libuv echo", "one loop, the same byte counts, one write for all that one "
                     "read gave: the limit", "echo"),
     "echo-uv-each": Peer("libuv echo, a write a call", "the same, but one write for each call",
@@ -63,11 +64,11 @@ PEERS = {
                    "--appendonly", "no"),
     "redis-aof": redis("Redis, append-only file", "the same; appendfsync no, file on tmpfs",
                        "--appendonly", "yes", "--appendfsync", "no"),
-    "manager": Peer("Python manager, in process", "lock and dict, a thread a client: no socket at all",
+    "manager": Peer("Python manager, in process", "lock and dict, a thread a client: no socket",
                     program=sys.executable, has_depth=False, measure=manager.measure),
-    "etcd": Peer("etcd leases", "grant and revoke, no limit kept; JSON over HTTP/1.1 on loopback with "
-                 "keep-alive, client in Python; data on tmpfs", program="etcd", package="etcd-server",
-                 has_depth=False, measure=etcd.measure),
+    "etcd": Peer("etcd leases", "grant and revoke, no limit kept; JSON over HTTP/1.1 on loopback "
+                 "with keep-alive, client in Python; data on tmpfs", program="etcd",
+                 package="etcd-server", has_depth=False, measure=etcd.measure),
 }
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Processes that are measured: started so that they end with this one, however it ends, and read from
-/proc."""
+"""Processes that are measured: started so that they end with this one, however it ends, and read
+from /proc."""
 import contextlib
 import ctypes
 import pathlib
@@ -26,7 +26,7 @@ def die_with_parent():
 
 
 def spawn(command, **options):
-    """In a session of its own: a Ctrl-C in the terminal is for this process, which ends the others."""
+    """In a session of its own: a Ctrl-C in the terminal is for this process, which ends others."""
     return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                             start_new_session=True, preexec_fn=die_with_parent, **options)
 
@@ -58,11 +58,13 @@ def output_of(command, seconds, **options):
     return out
 
 
-def raise_limits():
-    """As many files as may be."""
+def raise_limits(files=150_000):
+    """So many files may be open, or as many as the system lets this process have."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    for most in (max(files, hard), hard):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+            return
 
 
 @contextlib.contextmanager
@@ -92,7 +94,13 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        status = self.process.poll()
         end(self.process)
+        if status is not None:
+            raise Failed(f"it ended with {status} while it was measured: " + self.last_words())
+
+    def last_words(self):
+        return self.log.read_text(errors="replace")[-2000:]
 
     def connect(self):
         family = socket.AF_INET if isinstance(self.address, tuple) else socket.AF_UNIX
@@ -108,7 +116,7 @@ class Server:
         patience_ends = time.monotonic() + PATIENCE
         while True:
             if self.process.poll() is not None:
-                raise Failed("it ended: " + self.log.read_text(errors="replace")[-2000:])
+                raise Failed("it ended: " + self.last_words())
             try:
                 self.connect().close()
                 return

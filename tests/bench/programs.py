@@ -34,7 +34,8 @@ class Programs:
     """Paths of OURS by name, and how they were built."""
 
     def __init__(self, directory):
-        told = json.loads(say_or_fail("meson", "introspect", "--targets", "--buildoptions", directory))
+        told = json.loads(say_or_fail("meson", "introspect", "--targets", "--buildoptions",
+                                      directory))
         self.paths = {target["name"]: target["filename"][0] for target in told["targets"]
                       if target["type"] == "executable" and target["name"] in OURS}
         missing = [name for name in OURS if not pathlib.Path(self.paths.get(name, "")).is_file()]

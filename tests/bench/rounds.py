@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is measured, round by round: A B C A B C, so that what happens to the machine meanwhile happens
-to all."""
+"""What is measured, round by round: A B C A B C, so that what happens to the machine meanwhile
+happens to all."""
 import contextlib
 import subprocess
 import sys

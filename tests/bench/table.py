@@ -27,7 +27,8 @@ def head(case):
 def row(subject, figures):
     title = "  " + subject["title"]
     if figures is None:
-        return f"{title:<{LABEL}}  not measured: {subject['not_measured'] or 'it failed, see below'}"
+        reason = subject["not_measured"] or "it failed, see below"
+        return f"{title:<{LABEL}}  not measured: {reason}"
     columns = (figures["median"], figures["min"], figures["max"], figures["ratio_of_medians"])
     failed = subject["values"].count(None)
     return f"{title:<{LABEL}}" + "".join(f"{figure(c):>{FIGURE}}" for c in columns) + \
@@ -54,7 +55,8 @@ def of_targets(targets):
                      f"{figure(target['aim']) if target['aim'] else '':>7}"
                      f"{figure(target['measured']):>10}  {verdict}")
     met = [target["met"] for target in targets]
-    lines.append(f"{met.count(True)} met, {met.count(False)} missed, {met.count(None)} not measured")
+    lines.append(f"{met.count(True)} met, {met.count(False)} missed, {met.count(None)} not "
+                 "measured")
     return lines
 
 
