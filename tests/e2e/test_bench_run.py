@@ -22,7 +22,7 @@ import peers       # noqa: E402
 import process     # noqa: E402
 import rounds      # noqa: E402
 
-BRIEF = ("--build", BUILD, "--quick", "--rounds", "1", "--seconds", "0.05")
+BRIEF = ("--build", BUILD, "--quick", "--rounds", "1", "--seconds", "0.3")
 CASES = {"50x1", "50x16", "1x1", "lock-wait", "steady", "steady-p50", "steady-p99", "handover",
          "command", "memory", "connections", "waiters-rate", "waiters-handover", "storm"} \
     | {"growth-" + name for name in growth.OPERATIONS}
