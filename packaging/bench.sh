@@ -19,6 +19,14 @@ The other options are those of tests/bench/run, see its --help.
 END
 }
 
+is_all_installed() {
+  local package
+
+  for package; do
+    is_installed "$package" || return 1
+  done
+}
+
 # install_quietly PACKAGE...: with a policy that refuses to start any service, which is how Debian's
 # packages ask. Those that this release does not have are said and left out.
 install_quietly() {
@@ -31,10 +39,8 @@ install_quietly() {
       say "this release of Debian has no $package"
     fi
   done
-  if [ -e "$policy" ]; then
-    need "${known[@]}"
-    return
-  fi
+  is_all_installed "${known[@]}" && return
+  [ ! -e "$policy" ] || die "$policy exists, and may let services start: install ${known[*]} by hand"
   # shellcheck disable=SC2064 # the path is to be the one of now
   trap "as_root rm -f '$policy'" EXIT
   printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
