@@ -51,7 +51,7 @@ def commands():
 
 
 def growth(largest):
-    return [against(f"{title}: its cost at {int(largest):,} sessions to that at 200",
+    return [against(f"{title}: its cost at {int(largest):,} sessions to at 200",
                     "growth-" + name, largest, "200", at_most=1.5)
             for name, title in GROWTH.items()]
 
