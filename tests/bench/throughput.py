@@ -14,6 +14,7 @@ TITLES = {"50x1": "50 connections, one call at a time on each",
           "1x1": "One connection, one call at a time: p50 of a call"}
 STEADY = ("echo-epoll", "echo-uv", "usherd", "usherd-none", "redis", "redis-aof")
 AT_USHERS_RATE = "echo-uv-at-ushers"
+ACCEPTED_A_SECOND = 2000  # at least, so that all are connected when the warm-up ends
 LOOPS = ("usherd", "usherd-2", "usherd-4")
 KEPT = ("ops", "ops_per_s", "duration_s", "latency_us", "rate_asked", "rate_reached", "behind",
         "client_cpu_us_per_op", "client_busy", "server_cpu_share", "client_cpu_share")
@@ -22,16 +23,17 @@ KEPT = ("ops", "ops_per_s", "duration_s", "latency_us", "rate_asked", "rate_reac
 def load(bench, server, dialect, connections, depth, rate=None, operation="create+release"):
     """What the load generator tells; Failed if any call was refused."""
     options = bench.options
+    warmup = max(options.warmup, connections / ACCEPTED_A_SECOND)
     command = [bench.programs["peer-bench"], "--json", "--dialect", dialect, "--socket",
                server.address, "--operation", operation, "--connections", connections, "--depth",
                depth, "--duration", f"{int(options.seconds * 1000)}ms", "--warmup",
-               f"{int(options.warmup * 1000)}ms"] + (["--rate", f"{rate:.0f}"] if rate else [])
+               f"{int(warmup * 1000)}ms"] + (["--rate", f"{rate:.0f}"] if rate else [])
     begun_ns = server.cpu_ns()
-    found = json.loads(process.output_of(command, options.seconds + process.PATIENCE))
+    found = json.loads(process.output_of(command, options.seconds + warmup + process.PATIENCE))
     if found["errors"] or not found["ops"]:
         raise process.Failed(f"{found['ops']} calls went well, errors: {found['errors']}")
     found["server_cpu_share"] = \
-        (server.cpu_ns() - begun_ns) / 1e9 / (options.seconds + options.warmup)
+        (server.cpu_ns() - begun_ns) / 1e9 / (options.seconds + warmup)
     return found
 
 
