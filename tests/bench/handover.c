@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* handover [--json] USHERD [N]: how long it takes until a slot that becomes free is the next one's.
  *
- * N (500) times each, against a broker of its own:
- *   round trip         a small call and its reply: what talking costs on this machine, the
- * yardstick release to grant   from sending Release on one connection to the grant's arrival on
- * another kill to grant      from kill(2) of the holder, a process, to the grant's arrival, where
- * the session belongs to that process and where it belongs to its connection
+ * N (500) times each, against a broker of its own, which keeps state:
+ *   round trip        a small call and its reply: what talking costs here, the yardstick
+ *   release to grant  from sending Release on one connection to the grant on another
+ *   notice of a kill  from kill(2) until the kernel tells, without a broker: by a pidfd, and by the
+ *                     end of a socket
+ *   kill to grant     from kill(2) of the holder, a process, to the grant, where the session
+ * belongs to that process and where it belongs to its connection
  *
  * The pool has one slot, and each time exactly one waits for it, which is known from the broker's
  * word that it is queued. */
@@ -18,7 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,14 +172,86 @@ static void measure_kill(int64_t *ns, long n, const char *create)
 	wire_close(&waiter);
 }
 
+/* A process that has its end of a socket, and does nothing. */
+static pid_t fork_idler(int *ret_fd)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		fail("socketpair: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		fail("fork: %s", strerror(errno));
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fds[0]);
+		if (write(fds[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(fds[1]);
+	*ret_fd = fds[0];
+	return pid;
+}
+
+/* What the broker waits with. */
+static void await_readable(int fd)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ||
+		epoll_wait(epoll, &event, 1, -1) != 1)
+		fail("epoll: %s", strerror(errno));
+	close(epoll);
+}
+
+static int64_t notice_ns(pid_t pid, int fd)
+{
+	int64_t begin = now_ns();
+
+	kill(pid, SIGKILL);
+	await_readable(fd);
+	return now_ns() - begin;
+}
+
+static void measure_notice(int64_t *ns, long n, bool by_pidfd)
+{
+	for (long i = 0; i < n; i++) {
+		int fd, pidfd;
+		pid_t pid = fork_idler(&fd);
+		char byte;
+
+		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (pidfd < 0 || read(fd, &byte, 1) != 1)
+			fail("a process to kill: %s", strerror(errno));
+		ns[i] = notice_ns(pid, by_pidfd ? pidfd : fd);
+		waitpid(pid, NULL, 0);
+		close(pidfd);
+		close(fd);
+	}
+}
+
 /* ---- */
 
-enum { ROUND_TRIP, RELEASE, KILL_PROCESS, KILL_CONNECTION, MEASURES };
+enum {
+	ROUND_TRIP,
+	RELEASE,
+	NOTICE_PROCESS,
+	NOTICE_CONNECTION,
+	KILL_PROCESS,
+	KILL_CONNECTION,
+	MEASURES
+};
 
 static void measure_all(struct figures *figures)
 {
 	measure_round_trip(figures[ROUND_TRIP].ns, figures[ROUND_TRIP].n);
 	measure_release(figures[RELEASE].ns, figures[RELEASE].n);
+	measure_notice(figures[NOTICE_PROCESS].ns, figures[NOTICE_PROCESS].n, true);
+	measure_notice(figures[NOTICE_CONNECTION].ns, figures[NOTICE_CONNECTION].n, false);
 	measure_kill(figures[KILL_PROCESS].ns, figures[KILL_PROCESS].n,
 		CALL("Create", "\"owner\":\"process\"") "}");
 	measure_kill(figures[KILL_CONNECTION].ns, figures[KILL_CONNECTION].n,
@@ -186,6 +263,8 @@ static void measure(const char *usherd, long n, bool is_json)
 	struct figures figures[MEASURES] = {
 		{.name = "round trip", .key = "round_trip"},
 		{.name = "release to grant", .key = "release_to_grant"},
+		{.name = "notice of a kill, by pidfd", .key = "kill_notice_process"},
+		{.name = "notice of a kill, by its socket", .key = "kill_notice_connection"},
 		{.name = "kill to grant, its process", .key = "kill_to_grant_process"},
 		{.name = "kill to grant, its connection", .key = "kill_to_grant_connection"},
 	};

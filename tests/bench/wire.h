@@ -12,8 +12,8 @@
 
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* Start USHERD in a temporary directory, with CONFIG as its configuration, and wait until it
- * serves; stop_broker() ends it and removes the directory. */
+/* Start USHERD in a temporary directory, with CONFIG as its configuration and a store, and wait
+ * until it serves; stop_broker() ends it and removes the directory. */
 void start_broker(const char *usherd, const char *config);
 void stop_broker(void);
 
