@@ -280,6 +280,7 @@ static void fetch_table(struct broker *broker, struct table_metrics *ret, struct
 
 	broker_enter(broker, &section);
 	table_audit_begin(section.table, audit);
+	audit->only_sums = true;
 	for (;;) {
 		is_done = table_audit_step(section.table, audit, AUDITED_A_LOCK);
 		if (is_done)

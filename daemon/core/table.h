@@ -416,6 +416,7 @@ struct audit {
 	uint64_t metadata_bytes;
 	uint64_t unindexed; /* sessions that cannot be found by id or request id */
 	uint64_t bad_slots; /* slot numbers that the pool does not know as taken */
+	bool only_sums;     /* set after the begin: the last two are not wanted, and stay 0 */
 };
 void table_audit_begin(struct table *table, struct audit *audit);
 /* Count up to MAX more sessions; true when all are counted: compare before leaving the lock. */
