@@ -101,7 +101,7 @@ enum table_array {
 
 /* What the table would like to have. True if there is any, or if it has an array to hand back: then
  * table_give() is to be called, also if all sizes are 0. Cheap: asked after each operation, in the
- * lock. */
+ * lock. What is wanted is only told where it is true. */
 struct table_wants {
 	size_t arrays[ARRAY_COUNT]; /* elements (pointers); 0: none wanted */
 	size_t tallies;             /* how many */

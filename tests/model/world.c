@@ -17,8 +17,8 @@ void note_tallies(void)
 {
 	struct table_wants wants;
 
-	table_wants(model.table, &wants);
-	naive.lacks_tallies = wants.tallies > SPARE_TALLIES - DIMENSIONS;
+	naive.lacks_tallies =
+		table_wants(model.table, &wants) && wants.tallies > SPARE_TALLIES - DIMENSIONS;
 }
 
 /* How many slot numbers the pool has from now on that WANTS speaks of. */
