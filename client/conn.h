@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONN_REPLY_MAX   (64 * 1024 * 1024)
+#define CONN_REPLY_MAX   (64 * (size_t)1048576)
 #define CONN_PIECE_BYTES 16384
 
 struct conn {

@@ -427,6 +427,10 @@ void conn_flush(struct conn *conn)
 
 	if (conn->is_closed || conn->is_sending)
 		return;
+	if (json_writer_failed(&conn->out)) { /* half a reply, or none */
+		conn_close(conn, "out of memory");
+		return;
+	}
 	promises_keep(&conn->promises);
 	if (conn->out.length > 0 && failpoint_is_armed("conn.mid-reply"))
 		write_half(conn);

@@ -172,7 +172,7 @@ void handoff_open(struct handover *ret, struct listeners *listeners, const char 
 	int64_t max_files)
 {
 	char message[256] = "";
-	size_t max_fds = (size_t)max_files + 2 * LISTENERS_MAX;
+	size_t max_fds = (size_t)max_files + (size_t)2 * LISTENERS_MAX;
 	int r;
 
 	*ret = (struct handover){.listeners = listeners, .parcel.memfd = -1};

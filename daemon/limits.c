@@ -41,7 +41,7 @@ int64_t files_for(const struct config *config)
 	if (limit.rlim_cur == RLIM_INFINITY)
 		return INT64_MAX;
 	room = (int64_t)limit.rlim_cur - SPARE_FILES;
-	if (limit.rlim_cur < 2 * SPARE_FILES) /* it has to get by with fewer */
+	if (limit.rlim_cur / 2 < SPARE_FILES) /* it has to get by with fewer */
 		room = (int64_t)(limit.rlim_cur + 1) / 2;
 	if (room >= config->max_connections)
 		return room;

@@ -300,9 +300,9 @@ static void on_check(uv_check_t *check)
 	loop_polled_ns(loop);
 	if (loop->turns_wanted > 0)
 		loop->turns_wanted--;
-	work_on_backlog(loop);
 	if (loop->is_rung)
 		take(loop);
+	work_on_backlog(loop);
 	flush_dirty(loop);
 	let_leave(loop);
 	publish_turn(loop);

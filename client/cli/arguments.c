@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JSON_FILE_MAX (64 * 1024 * 1024)
+#define JSON_FILE_MAX (64 * (size_t)1048576)
 #define JSON_DEPTH    1024
 
 int argument_duration(const struct cli *cli, const char *option, const char *text, int64_t *ret_ms)

@@ -205,7 +205,7 @@ static void put_back(struct table *table, struct tally *tally, struct table_chan
 	map_remove(&table->tallies, &tally->node);
 	change_add_text(change, tally->label);
 	tally->label = NULL;
-	if (table->n_spare_tallies >= 2 * TALLIES_SPARE) {
+	if (table->n_spare_tallies / 2 >= TALLIES_SPARE) {
 		tally->next_free = change->tallies;
 		change->tallies = tally;
 		return;

@@ -24,7 +24,7 @@ class Victim(Broker):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [os.environ["USHERD"], "--config", self.config, "--socket", self.socket,
-                 "--workers", "2", "--state-dir", self.state],
+                 "--state-dir", self.state],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, user=user)
 
     def live(self, **environment):

@@ -133,9 +133,11 @@ class Waiting(StarvedTest):
         self.ask_to_end(given[0])
 
     def see_handed_over(self, given):
-        """Whoever waits learns of it, or of the end of the connection."""
+        """Whoever waits learns of it, or that it could not be stored, or of the end of the connection."""
         try:
             self.assertEqual(given[1].result()["slots"], [0])
+        except Refused as refusal:
+            self.assertEqual(refusal.name, "StoreUnavailable")
         except (EOFError, ConnectionError):
             pass
         given[1].close()
