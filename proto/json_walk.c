@@ -115,7 +115,7 @@ void json_iter_init(struct json_iter *iter, const struct json_value *container)
 	iter->next = container->text + 1;
 	iter->end = container->text + container->length - 1;
 	iter->member = container->members;
-	iter->last = container->members + container->n_members;
+	iter->last = iter->member ? iter->member + container->n_members : NULL;
 }
 
 const struct json_member *json_next(struct json_iter *iter, struct json_member *storage)

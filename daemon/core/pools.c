@@ -153,8 +153,8 @@ void table_remove_pools(struct table *table, const char *const *keep, size_t n_k
 /* The table's own sums have all that was counted, so nothing is lost with the pool. */
 void table_maybe_drop_pool(struct table *table, struct pool *pool, struct table_change *change)
 {
-	if (!pool->is_removed || pool->active || pool->waiting)
-		return;
+	if (!pool->is_removed || pool->active || pool->waiting || list_is_empty(&pool->link))
+		return; /* the last: it has left, with the last one that waited */
 	table->n_shadow_pools -= !pool->settings.enforce;
 	list_remove(&pool->pump_link);
 	list_remove(&pool->link);

@@ -161,7 +161,7 @@ static uint32_t uid_waiting(int request)
 
 void run_cancel(void)
 {
-	int peer, request, status;
+	int peer = 0, request = 0, status;
 	uint64_t id = 0, expected_id = 0;
 	enum session_state state = 0, expected_state = 0;
 	char request_id[32];
