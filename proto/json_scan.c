@@ -52,7 +52,7 @@ static bool accept(struct scan *s, char c)
 
 static void skip_space(struct scan *s)
 {
-	if (s->next<s->end && * s->next> ' ') /* as nearly always */
+	if (peek(s) > ' ') /* as nearly always */
 		return;
 	while (s->next < s->end && json_is_space(*s->next))
 		s->next++;
@@ -235,7 +235,11 @@ static bool may_keep(const struct scan *s)
 
 static struct json_member *take_room(struct json_member *items, size_t room, size_t *n)
 {
-	return *n < room ? &items[(*n)++] : (*n = room + 1, NULL);
+	if (*n >= room) {
+		*n = room + 1;
+		return NULL;
+	}
+	return &items[(*n)++];
 }
 
 /* The key has just been scanned. */

@@ -350,8 +350,7 @@ static void serve_get_info(const struct varlink_service *service, struct json_wr
 /* NAME is not NUL-ended, and has no NUL in it. */
 static bool is_name(const char *candidate, const char *name, size_t length)
 {
-	return candidate[0] == name[0] && strncmp(candidate, name, length) == 0 &&
-	       candidate[length] == '\0';
+	return strncmp(candidate, name, length) == 0 && candidate[length] == '\0';
 }
 
 static const struct varlink_interface *find_interface(

@@ -109,7 +109,7 @@ size_t map_wanted(const struct map *map)
 {
 	size_t n_buckets = map->mask + 1;
 
-	if (map->old_buckets || map->spare || map->count <= n_buckets)
+	if (map->spare || map_is_content(map))
 		return 0;
 	while (n_buckets < map->count + 1)
 		n_buckets *= 2;

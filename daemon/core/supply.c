@@ -56,20 +56,16 @@ static size_t missing(size_t have, size_t want)
 	return have < want ? 2 * want - have : 0;
 }
 
-static bool is_wanting(const struct heap *heap, size_t n_needed)
-{
-	return wanted_items(heap, n_needed) != 0;
-}
-
 /* As nearly always: told at a glance. */
 static bool is_content(const struct table *table)
 {
 	return map_is_content(&table->by_id) && map_is_content(&table->by_request) &&
 	       map_is_content(&table->tallies) && map_is_content(&table->processes) &&
-	       !is_wanting(&table->deadlines, table->deadlines.count + table->overdue) &&
-	       !is_wanting(&table->waits, table->waits.count) &&
-	       table->n_spare_tallies >= TALLIES_SPARE && !table->n_shadow_pools &&
-	       (!(table->n_readers + table->n_announced) || table->n_spare_events >= EVENTS_SPARE);
+	       !wanted_items(&table->deadlines, table->deadlines.count + table->overdue) &&
+	       !wanted_items(&table->waits, table->waits.count) &&
+	       !missing(table->n_spare_tallies, TALLIES_SPARE) && !table->n_shadow_pools &&
+	       (!(table->n_readers + table->n_announced) ||
+		       !missing(table->n_spare_events, EVENTS_SPARE));
 }
 
 bool table_wants(const struct table *table, struct table_wants *ret)
@@ -78,7 +74,6 @@ bool table_wants(const struct table *table, struct table_wants *ret)
 
 	if (is_content(table))
 		return false;
-
 	for (int i = 0; i <= ARRAY_PROCESSES; i++) {
 		const struct map *map = map_of((struct table *)table, (enum table_array)i);
 
