@@ -12,7 +12,7 @@
 
 #define STACK_DEPTH 24
 
-static struct alloc_plan *plan; /* NULL until the process is set up */
+static struct shim_turn *turn; /* NULL until the process is set up */
 static bool is_traced;
 
 static void *(*next_malloc)(size_t);
@@ -50,7 +50,7 @@ static void __attribute__((constructor)) set_up(void)
 	is_traced = getenv("USHER_ALLOC_SHIM_TRACE");
 	if (is_traced)
 		backtrace(frames, 1); /* allocates the first time */
-	plan = shim_map("USHER_ALLOC_SHIM", sizeof(*plan));
+	turn = shim_map("USHER_ALLOC_SHIM", sizeof(*turn));
 }
 
 static void trace(void)
@@ -66,23 +66,10 @@ static void trace(void)
 /* Is it this one's turn to fail? */
 static bool fails(void)
 {
-	int64_t left;
-
 	if (!next_malloc)
 		find_next();
-	if (!plan || atomic_load(&plan->left) == 0)
+	if (!turn || !shim_is_due(turn))
 		return false;
-	atomic_fetch_add(&plan->seen, 1);
-	left = atomic_fetch_sub(&plan->left, 1);
-	if (left > 1)
-		return false;
-	/* Of those that come between the two lines below none is to be missed for good. */
-	if (left <= 0 && !atomic_load(&plan->is_good)) {
-		atomic_store(&plan->left, 0);
-		return false;
-	}
-	atomic_store(&plan->left, atomic_load(&plan->is_good) ? 1 : 0);
-	atomic_fetch_add(&plan->failed, 1);
 	if (is_traced)
 		trace();
 	errno = ENOMEM;

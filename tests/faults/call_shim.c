@@ -43,12 +43,10 @@ enum kind {
 
 /* 64 bits each, for the test to write at once. */
 struct plan {
+	struct shim_turn turn;
 	_Atomic int64_t wall_ns; /* what is added to the wall clock */
 	_Atomic int64_t kind;
-	_Atomic int64_t error;   /* 0: it does one byte only, where it can */
-	_Atomic int64_t left;    /* the call that takes this to 0 fails; 0: none does */
-	_Atomic int64_t is_good; /* and all that follow */
-	_Atomic int64_t failed;
+	_Atomic int64_t error;         /* 0: it does one byte only, where it can */
 	_Atomic int64_t made[N_KINDS]; /* of each kind, all in all */
 };
 
@@ -62,22 +60,11 @@ static void __attribute__((constructor)) set_up(void)
 /* Is it this one's turn to fail? Then with errno. */
 static bool fails(enum kind kind, bool *ret_is_short)
 {
-	int64_t left;
-
 	if (!plan)
 		return false;
 	atomic_fetch_add(&plan->made[kind], 1);
-	if (atomic_load(&plan->kind) != kind || atomic_load(&plan->left) == 0)
+	if (atomic_load(&plan->kind) != kind || !shim_is_due(&plan->turn))
 		return false;
-	left = atomic_fetch_sub(&plan->left, 1);
-	if (left > 1)
-		return false;
-	if (left <= 0 && !atomic_load(&plan->is_good)) {
-		atomic_store(&plan->left, 0);
-		return false;
-	}
-	atomic_store(&plan->left, atomic_load(&plan->is_good) ? 1 : 0);
-	atomic_fetch_add(&plan->failed, 1);
 	if (ret_is_short)
 		*ret_is_short = atomic_load(&plan->error) == 0;
 	if (atomic_load(&plan->error) == 0)

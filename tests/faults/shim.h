@@ -12,19 +12,12 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-/* What alloc_shim.c is told. 64 bits each, for the test to write at once. */
-struct alloc_plan {
-	_Atomic int64_t left;    /* the allocation that takes this to 0 fails; 0: none does */
-	_Atomic int64_t is_good; /* and all that follow */
-	_Atomic int64_t seen;    /* allocations since it was armed */
-	_Atomic int64_t failed;  /* of these */
-};
 
 static inline void __attribute__((noreturn)) shim_die(const char *why)
 {
@@ -43,6 +36,34 @@ static inline void *shim_next(const char *name)
 	if (!next)
 		shim_die(name);
 	return next;
+}
+
+/* What the test has armed: the one that takes LEFT to 0 fails, and if IS_GOOD all that follow. 64
+ * bits each, for the test to write at once. All that alloc_shim.c is told. */
+struct shim_turn {
+	_Atomic int64_t left; /* 0: none does */
+	_Atomic int64_t is_good;
+	_Atomic int64_t failed; /* how many have */
+};
+
+/* Whether it is this one's turn; counts it then. */
+static inline bool shim_is_due(struct shim_turn *turn)
+{
+	int64_t left;
+
+	if (atomic_load(&turn->left) == 0)
+		return false;
+	left = atomic_fetch_sub(&turn->left, 1);
+	if (left > 1)
+		return false;
+	/* Of those that come between the two lines below none is to be missed for good. */
+	if (left <= 0 && !atomic_load(&turn->is_good)) {
+		atomic_store(&turn->left, 0);
+		return false;
+	}
+	atomic_store(&turn->left, atomic_load(&turn->is_good) ? 1 : 0);
+	atomic_fetch_add(&turn->failed, 1);
+	return true;
 }
 
 /* SIZE bytes that the test writes to; a test that says nothing has forgotten it. */

@@ -12,7 +12,8 @@ class Shim:
     bits."""
 
     LIBRARY = VARIABLE = ""
-    SIZE = 0
+    LEFT, IS_GOOD, FAILED = range(3)  # struct shim_turn
+    SIZE = FAILED + 1
 
     def __init__(self):
         descriptor, path = tempfile.mkstemp(prefix="usher-shim.")
@@ -32,20 +33,9 @@ class Shim:
     def set(self, index, value):
         struct.pack_into("=q", self.map, 8 * index, value)
 
-    def close(self):
-        self.map.close()
-        self.path.unlink()
-
-
-class AllocShim(Shim):
-    LIBRARY, VARIABLE = "ALLOC_SHIM", "USHER_ALLOC_SHIM"
-    LEFT, IS_GOOD, SEEN, FAILED = range(4)
-    SIZE = 4
-
     def arm(self, n, is_good):
-        """The Nth allocation from now on fails; IS_GOOD: all later ones, too."""
+        """The Nth allocation, or call of the chosen kind, fails; IS_GOOD: all later ones, too."""
         self.disarm()
-        self.set(self.SEEN, 0)
         self.set(self.FAILED, 0)
         self.set(self.IS_GOOD, is_good)
         self.set(self.LEFT, n)
@@ -55,6 +45,14 @@ class AllocShim(Shim):
         self.set(self.IS_GOOD, 0)
         self.set(self.LEFT, 0)
         return self.get(self.FAILED)
+
+    def close(self):
+        self.map.close()
+        self.path.unlink()
+
+
+class AllocShim(Shim):
+    LIBRARY, VARIABLE = "ALLOC_SHIM", "USHER_ALLOC_SHIM"
 
 
 KINDS = ("accept", "read", "write", "recvmsg", "sendmsg", "getsockopt", "epoll_ctl", "pidfd_open", "open",
@@ -63,26 +61,13 @@ KINDS = ("accept", "read", "write", "recvmsg", "sendmsg", "getsockopt", "epoll_c
 
 class CallShim(Shim):
     LIBRARY, VARIABLE = "CALL_SHIM", "USHER_CALL_SHIM"
-    WALL_NS, KIND, ERROR, LEFT, IS_GOOD, FAILED, MADE = range(7)
+    WALL_NS, KIND, ERROR, MADE = range(Shim.FAILED + 1, Shim.FAILED + 5)
     SIZE = MADE + len(KINDS)
 
     def choose(self, kind, error):
         """What arm() is about. ERROR 0: the call does a part only of what it is asked to."""
         self.set(self.KIND, KINDS.index(kind))
         self.set(self.ERROR, error)
-
-    def arm(self, n, is_good):
-        """The Nth call of the chosen kind from now on fails; IS_GOOD: all later ones, too."""
-        self.disarm()
-        self.set(self.FAILED, 0)
-        self.set(self.IS_GOOD, is_good)
-        self.set(self.LEFT, n)
-
-    def disarm(self):
-        """How many have failed."""
-        self.set(self.IS_GOOD, 0)
-        self.set(self.LEFT, 0)
-        return self.get(self.FAILED)
 
     def made(self, kind):
         """How many calls of that kind there were, all in all."""

@@ -19,7 +19,7 @@
 #define PATIENCE_S 60
 
 static const char *socket_path;
-static struct alloc_plan *plan;
+static struct shim_turn *turn;
 
 struct stage {
 	struct usher *u;
@@ -53,16 +53,16 @@ static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *for
 
 static void arm(int64_t n, bool is_good)
 {
-	atomic_store(&plan->failed, 0);
-	atomic_store(&plan->is_good, is_good);
-	atomic_store(&plan->left, n);
+	atomic_store(&turn->failed, 0);
+	atomic_store(&turn->is_good, is_good);
+	atomic_store(&turn->left, n);
 }
 
 static int64_t disarm(void)
 {
-	atomic_store(&plan->is_good, 0);
-	atomic_store(&plan->left, 0);
-	return atomic_load(&plan->failed);
+	atomic_store(&turn->is_good, 0);
+	atomic_store(&turn->left, 0);
+	return atomic_load(&turn->failed);
 }
 
 /* ---- what is done ---- */
@@ -271,8 +271,8 @@ static int ask_and_dispatch(struct stage *s)
 	r = dispatch(s);
 	if (r < 0 && r != -ENOMEM)
 		return r;
-	if (s->answers == 0 && atomic_load(&plan->failed))
-		atomic_store(&plan->left, 0);
+	if (s->answers == 0 && atomic_load(&turn->failed))
+		atomic_store(&turn->left, 0);
 	while (s->answers == 0 && time(NULL) < end) {
 		r = dispatch(s);
 		if (r < 0 && r != -ENOMEM)
@@ -419,7 +419,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	socket_path = argv[1];
-	plan = shim_map("USHER_ALLOC_SHIM", sizeof(*plan));
+	turn = shim_map("USHER_ALLOC_SHIM", sizeof(*turn));
 	setvbuf(stdout, NULL, _IONBF, 0);
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
 		play_all_rounds(&scenes[i]);

@@ -102,16 +102,6 @@ struct sim {
 
 extern struct sim sim;
 
-_Noreturn void fail(const char *file, int line, const char *what, int64_t is, int64_t expected);
-
-#define EXPECT(is, expected)                                                                       \
-	do {                                                                                       \
-		int64_t is_ = (int64_t)(is);                                                       \
-		int64_t expected_ = (int64_t)(expected);                                           \
-		if (is_ != expected_)                                                              \
-			fail(__FILE__, __LINE__, #is " == " #expected, is_, expected_);            \
-	} while (0)
-
 /* ---- commit_model.c ---- */
 
 /* What must happen in a long run: X(NAME, "what happened"). */

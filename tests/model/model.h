@@ -50,17 +50,6 @@ extern struct model model;
 /* The first rows of the operations: the last one is none, but counts what comes of waits. */
 enum { OPERATION_WORLD, OPERATION_NOTHING, OPERATION_WAIT };
 
-/* Prints what was expected, and the operation; ends the process. */
-_Noreturn void fail(const char *file, int line, const char *what, int64_t is, int64_t expected);
-
-#define EXPECT(is, expected)                                                                       \
-	do {                                                                                       \
-		int64_t is_ = (int64_t)(is);                                                       \
-		int64_t expected_ = (int64_t)(expected);                                           \
-		if (is_ != expected_)                                                              \
-			fail(__FILE__, __LINE__, #is " == " #expected, is_, expected_);            \
-	} while (0)
-
 /* ---- model.c ---- */
 
 struct table_time model_now(void);

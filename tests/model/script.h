@@ -95,4 +95,15 @@ void script_write_step(const struct script *from, uint32_t index,
 /* False, and says why, if FILE is none. Lines that begin with # are left out. */
 bool script_read(struct script *to, const struct script_language *language, FILE *file);
 
+/* Each program's own: prints what was expected, and the operation; ends the process. */
+_Noreturn void fail(const char *file, int line, const char *what, int64_t is, int64_t expected);
+
+#define EXPECT(is, expected)                                                                       \
+	do {                                                                                       \
+		int64_t is_ = (int64_t)(is);                                                       \
+		int64_t expected_ = (int64_t)(expected);                                           \
+		if (is_ != expected_)                                                              \
+			fail(__FILE__, __LINE__, #is " == " #expected, is_, expected_);            \
+	} while (0)
+
 #endif
