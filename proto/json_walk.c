@@ -322,7 +322,8 @@ bool json_string_is(const struct json_value *string, const char *text, size_t le
 
 	if (string->type != JSON_STRING)
 		return false;
-	/* A key is compared with one name after the other: straight on, that is 3 % of a call less. */
+	/* A key is compared with one name after the other: straight on, that is 3 % of a call less.
+	 */
 	return string->escaped ? are_equal_decoded(string, &other) : is_plain_equal(string, &other);
 }
 
