@@ -454,7 +454,7 @@ static int restore_waiting(struct unpacker *unpacker, const struct packed_sessio
 
 	if (r == 0)
 		r = find_conn(unpacker, wait.conn, &conn);
-	if (r == 0 && (!conn || conn->pending || wait.since_us < 0))
+	if (r == 0 && (!conn || conn->pending || wait.since_us < 0 || packed->is_orphaned))
 		return unpacker_fail(unpacker, -EBADMSG, "a wait of no connection");
 	session->fence = 0;
 	return r ? r : begin_wait(unpacker, &wait, conn, session, relations);

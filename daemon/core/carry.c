@@ -110,16 +110,16 @@ void table_carry_live(struct table *table, struct session *session,
 
 /* ---- in: those who wait ---- */
 
-/* The order of arrival is that of the times and of the sequence numbers. */
-static bool comes_too_late(
+/* The order of arrival is that of the times, none of which is still to come, and of the sequence
+ * numbers. */
+static bool is_out_of_order(
 	const struct table *table, const struct pool *pool, const struct waiter *waiter)
 {
-	const struct waiter *last;
+	int64_t last_us = 0;
 
-	if (list_is_empty(&pool->waiters))
-		return false;
-	last = container_of(pool->waiters.prev, struct waiter, link);
-	return waiter->since_us < last->since_us || waiter->since_us > table->last_now_us;
+	if (!list_is_empty(&pool->waiters))
+		last_us = container_of(pool->waiters.prev, struct waiter, link)->since_us;
+	return waiter->since_us < last_us || waiter->since_us > table->last_now_us;
 }
 
 static void give_owner(struct table *table, struct session *session, struct owner *connection,
@@ -143,7 +143,7 @@ int table_carry_waiting(struct table *table, struct session *session, struct poo
 	table_clamp(table, now);
 	*ret_is_process_new = false;
 	if (table_knows(table, session) || session->sequence >= table->next_sequence ||
-		comes_too_late(table, pool, waiter))
+		is_out_of_order(table, pool, waiter))
 		return -EINVAL;
 	if (table_lacks_tallies(table) || table->waits.count >= table->waits.capacity)
 		return -ENOBUFS;

@@ -117,9 +117,9 @@ void table_restore_pool(struct table *table, struct pool *fresh, const struct sa
 /* A live session: made by session_new(), and set besides: sequence, fence, created_us,
  * created_wall_us, creator_uid, uid, identity, creator, state, owner_kind, timeout_ms,
  * started_wall_us, is_revoking, slots. Its deadline is its timeout in full, from now. A
- * connection's is orphaned: PROCESS is then the one that had the connection, else the one that owns
- * it; NULL if it is not known. 0, and the table has the session; -ENOBUFS: table_give() first;
- * -EINVAL: it contradicts what is there, and is the caller's. PROCESS is taken over with the
+ * connection's is orphaned: PROCESS is then the one that had the connection, NULL if it is not
+ * known; else it is the one that owns it. 0, and the table has the session; -ENOBUFS: table_give()
+ * first; -EINVAL: it contradicts what is there, and is the caller's. PROCESS is taken over with the
  * session: kept if RET_IS_PROCESS_NEW, else in CHANGE unless it is the one that the table has. */
 int table_restore_session(struct table *table, struct session *session, struct pool *pool,
 	struct process *process, struct table_time now, bool *ret_is_process_new,

@@ -118,7 +118,8 @@ int table_restore_session(struct table *table, struct session *session, struct p
 
 	now = table_clamp(table, now);
 	*ret_is_process_new = false;
-	if (is_contradiction(table, session, pool))
+	if (is_contradiction(table, session, pool) ||
+		(session->owner_kind == OWNER_PROCESS && !process))
 		return -EINVAL;
 	session->pool = pool;
 	if (table_lacks_tallies(table) || !table_has_deadline_room(table))

@@ -615,6 +615,31 @@ START_TEST(what_contradicts_is_refused)
 }
 END_TEST
 
+/* It would be granted before it came. */
+START_TEST(who_waits_since_a_time_to_come_is_refused)
+{
+	struct carried again;
+	struct text *name;
+
+	set_limit("default", 1);
+	TAKE();
+	WAIT(.request_id = "w");
+	carry_over();
+	again = live[1];
+	ck_assert(again.is_waiting);
+	again.copy = copy_session(live[1].copy);
+	again.copy->id += 1000;
+	again.waiter = copy_waiter(live[1].waiter);
+	again.connection = NULL;
+	ck_assert_int_eq(cancel(&root, "w"), 0);
+	name = text_new("default", 7);
+	again.waiter->since_us = now.now_us + 1;
+	ck_assert_int_eq(put_session(&again, name), -EINVAL);
+	session_unref(again.copy);
+	text_unref(name);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, an_empty_table_is_carried);
@@ -637,6 +662,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_shorter_history_keeps_the_newest);
 	tcase_add_test(tcase, counters_pauses_and_the_section_go_on);
 	tcase_add_test(tcase, what_contradicts_is_refused);
+	tcase_add_test(tcase, who_waits_since_a_time_to_come_is_refused);
 }
 
 int main(void)

@@ -156,6 +156,16 @@ START_TEST(a_session_of_a_pool_that_is_not_there_is_left_out)
 }
 END_TEST
 
+START_TEST(a_process_session_without_a_process_is_a_contradiction)
+{
+	struct session *session = forge(2, "other", 1);
+
+	restore_one();
+	session->owner_kind = OWNER_PROCESS;
+	expect_contradiction(session);
+}
+END_TEST
+
 START_TEST(without_memory_the_session_stays_the_callers)
 {
 	struct saved_table saved = {.next_sequence = 100, .next_fence = FENCE + 100};
@@ -197,6 +207,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, slots_that_do_not_ascend_are_a_contradiction);
 	tcase_add_test(tcase, a_sequence_from_the_future_is_a_contradiction);
 	tcase_add_test(tcase, a_fence_from_the_future_is_a_contradiction);
+	tcase_add_test(tcase, a_process_session_without_a_process_is_a_contradiction);
 	tcase_add_test(tcase, a_session_of_a_pool_that_is_not_there_is_left_out);
 	tcase_add_test(tcase, without_memory_the_session_stays_the_callers);
 }
