@@ -29,16 +29,17 @@ struct event_message new_event_message(enum event_type type, uint64_t sequence, 
 }
 
 void write_session_event(const struct session_view *view, bool is_visible,
-	struct event_message *message, bool continues, struct json_writer *out)
+	const struct event_message *message, bool continues, struct json_writer *out)
 {
 	struct session_view visible = *view; /* no references of its own */
+	struct event_message whole = *message;
 	struct session_message session;
 	struct view_texts texts;
 
 	visible.is_visible = is_visible;
 	session_to_message(&visible, &texts, &session);
-	message->session = &session;
-	write_event_message(out, message, continues);
+	whole.session = &session;
+	write_event_message(out, &whole, continues);
 }
 
 static void fill_end(const struct event *event, bool is_visible, struct event_message *message)

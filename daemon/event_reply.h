@@ -15,7 +15,7 @@ void write_event_message(
 
 /* The same, about a session; IS_VISIBLE: with what only those see who may act on it. */
 void write_session_event(const struct session_view *view, bool is_visible,
-	struct event_message *message, bool continues, struct json_writer *out);
+	const struct event_message *message, bool continues, struct json_writer *out);
 
 /* An event of the table's log. */
 void write_event(
