@@ -282,6 +282,11 @@ void conn_work(struct conn *conn)
 		settle(conn);
 }
 
+void conn_begin_pending(struct conn *conn, struct pending *pending)
+{
+	conn->pending = pending;
+}
+
 void conn_finish_pending(struct conn *conn)
 {
 	struct pending *pending = conn->pending;

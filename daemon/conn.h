@@ -89,6 +89,9 @@ size_t conn_unsent_rest(const struct conn *conn);
 /* Something was appended to conn->out outside of conn_work(): write it this turn. */
 void conn_touch(struct conn *conn);
 
+/* A call goes on after its handler has returned; PENDING is the connection's from now on. */
+void conn_begin_pending(struct conn *conn, struct pending *pending);
+
 /* The pending call is done: go on with the frames behind it. */
 void conn_finish_pending(struct conn *conn);
 

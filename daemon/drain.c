@@ -119,7 +119,7 @@ static void begin(struct drain_wait *wait)
 	struct conn *conn = wait->conn;
 
 	list_append(&conn->loop->drains, &wait->link);
-	conn->pending = &wait->pending;
+	conn_begin_pending(conn, &wait->pending);
 	/* Looked at from the loop, not from here: the call's handler has to return first. */
 	loop_order(conn->loop, ORDER_DRAIN);
 }

@@ -474,7 +474,7 @@ void handle_monitor(struct request *request, const void *in)
 		free_monitor(&monitor->pending);
 		return;
 	}
-	conn->pending = &monitor->pending;
+	conn_begin_pending(conn, &monitor->pending);
 	resume_monitor(&monitor->pending, conn);
 }
 
@@ -571,6 +571,6 @@ int monitor_restore(struct conn *conn, struct pack_reader record)
 	}
 	begin_reading(conn->loop, monitor);
 	monitor->begun = packed.begun; /* events go on from where they were left */
-	conn->pending = &monitor->pending;
+	conn_begin_pending(conn, &monitor->pending);
 	return 0;
 }

@@ -272,7 +272,7 @@ static void stream(struct request *request, const struct query *query, uint64_t 
 	else if (resume_listing(&listing->pending, request->conn))
 		free_listing(&listing->pending);
 	else
-		request->conn->pending = &listing->pending;
+		conn_begin_pending(request->conn, &listing->pending);
 }
 
 /* ---- a stream from one daemon to the next ---- */
@@ -349,7 +349,7 @@ int listing_restore(struct conn *conn, struct pack_reader record)
 	if (!listing)
 		return -ENOMEM;
 	listing->is_at_end = packed.is_at_end;
-	conn->pending = &listing->pending;
+	conn_begin_pending(conn, &listing->pending);
 	return 0;
 }
 

@@ -273,7 +273,7 @@ void create_wait_carry_in(struct create_wait *wait, const struct carried_wait *c
 	wait->is_oneway = carried->is_oneway;
 	wait->position = carried->position;
 	wait->waiting = carried->waiting;
-	wait->conn->pending = &wait->pending;
+	conn_begin_pending(wait->conn, &wait->pending);
 	if (!carried->wants_progress)
 		return;
 	list_append(&loop->waits, &wait->link);
