@@ -20,16 +20,16 @@ struct identity_numbers {
 
 static bool allocate(struct identity_numbers *n, size_t room)
 {
-	*n = (struct identity_numbers){
-		.keys = calloc(room, sizeof(struct identity *)),
-		.numbers = calloc(room, sizeof(uint32_t)),
-		.room = room,
-	};
-	if (n->keys && n->numbers)
-		return true;
-	free(n->keys);
-	free(n->numbers);
-	return false;
+	struct identity **keys = calloc(room, sizeof(*keys));
+	uint32_t *numbers = calloc(room, sizeof(*numbers));
+
+	if (!keys || !numbers) {
+		free(keys);
+		free(numbers);
+		return false;
+	}
+	*n = (struct identity_numbers){.keys = keys, .numbers = numbers, .room = room};
+	return true;
 }
 
 static size_t place_of(const struct identity_numbers *n, const struct identity *identity)
@@ -69,17 +69,19 @@ static bool grow_numbers(struct identity_numbers *n)
 
 int packer_init(struct packer *packer, struct server *server)
 {
+	struct identity_numbers *identities = calloc(1, sizeof(*identities));
+
 	*packer = (struct packer){
 		.server = server,
 		.table = broker_stopped_table(server->broker),
-		.identities = calloc(1, sizeof(struct identity_numbers)),
 	};
 	pack_writer_init(&packer->out);
-	if (packer->identities && allocate(packer->identities, FIRST_ROOM))
-		return 0;
-	free(packer->identities);
-	packer->identities = NULL;
-	return -ENOMEM;
+	if (!identities || !allocate(identities, FIRST_ROOM)) {
+		free(identities);
+		return -ENOMEM;
+	}
+	packer->identities = identities;
+	return 0;
 }
 
 void packer_deinit(struct packer *packer)
