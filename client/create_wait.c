@@ -32,7 +32,7 @@ static int receive_grant(const struct wait *w, struct usher_session *ret)
 	size_t length;
 	int r = conn_receive(&w->channel->conn, w->clock.answer_at, &frame, &length);
 
-	if (r == 0)
+	if (r >= 0)
 		r = varlink_reply_decode(frame, length, CLIENT_DEPTH_MAX, &reply);
 	if (r < 0)
 		return usher_fail(w->u, r);

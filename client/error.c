@@ -26,7 +26,7 @@ static void forget(struct usher *u)
 	u->error = (struct usher_error){0, u->error_name, u->error_message, "{}"};
 }
 
-int usher_fail(struct usher *u, int error)
+void usher_keep_error(struct usher *u, int error)
 {
 	const char *name = usher_error_name(error);
 
@@ -35,7 +35,6 @@ int usher_fail(struct usher *u, int error)
 	if (name)
 		u->error.name = name;
 	explain_errno(error, u->socket_path, u->error_message, sizeof(u->error_message));
-	return error;
 }
 
 int usher_begin(struct usher *u)

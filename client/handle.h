@@ -380,8 +380,15 @@ int dispatch_prepare(struct usher *u);
  * forgotten. */
 int usher_begin(struct usher *u);
 
-/* Keep ERROR, a negated errno, as the last one, and return it. */
-int usher_fail(struct usher *u, int error);
+/* Keep ERROR, a negated errno, as the last one. */
+void usher_keep_error(struct usher *u, int error);
+
+/* The same, and return it. */
+static inline int usher_fail(struct usher *u, int error)
+{
+	usher_keep_error(u, error);
+	return error;
+}
 
 /* Keep the broker's error reply as the last one, and return its negative number. */
 int usher_refused(struct usher *u, const struct varlink_reply *reply);

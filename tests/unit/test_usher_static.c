@@ -7,7 +7,7 @@
 void json_parse(void);
 void json_writer_init(void);
 void conn_open(void);
-void usher_fail(void);
+void usher_keep_error(void);
 void find_object(void);
 
 void json_parse(void)
@@ -25,7 +25,7 @@ void conn_open(void)
 	abort();
 }
 
-void usher_fail(void)
+void usher_keep_error(void)
 {
 	abort();
 }
