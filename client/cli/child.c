@@ -33,8 +33,8 @@ static bool read_all(int fd, void *buf, size_t size)
 /* "NAME=value", each with its NUL; the memory becomes part of the environment. */
 static bool take_environment(int fd)
 {
+	static char *text; /* as long as the process lives */
 	uint32_t length;
-	char *text;
 
 	if (!read_all(fd, &length, sizeof(length)))
 		return false;

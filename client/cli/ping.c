@@ -29,8 +29,11 @@ static int ping(struct cli *cli)
 	int64_t began = now_us();
 	int r = usher_call(cli->usher, VARLINK_INTERFACE ".GetInfo", NULL, &text);
 	int64_t took = now_us() - began;
-	int code = r < 0 ? cli_explain(cli, r) : reply_parse(cli, text, &reply);
+	int code;
 
+	if (r < 0)
+		return cli_explain(cli, r);
+	code = reply_parse(cli, text, &reply);
 	if (code)
 		return code;
 	if (!reply_print_json(cli, &reply, NULL)) {

@@ -58,7 +58,7 @@ static int read_start_ticks(pid_t pid, int64_t *ret)
 
 int process_start_us(pid_t pid, int64_t *ret)
 {
-	int64_t ticks;
+	int64_t ticks = 0;
 	int r = read_start_ticks(pid, &ticks);
 
 	if (r < 0)

@@ -101,17 +101,19 @@ int cli_call_plain(struct cli *cli, const char *method, struct json_writer *para
 
 int reply_read(const char *text, struct reply *ret)
 {
-	struct reply reply = {.text = strdup(text)};
+	char *copy = strdup(text);
+	struct json_value value;
+	cJSON *tree;
 
-	if (!reply.text)
+	if (!copy)
 		return -ENOMEM;
-	reply.tree = cJSON_Parse(reply.text);
-	if (!reply.tree ||
-		json_parse(reply.text, strlen(text), UINT32_MAX, &reply.value, NULL) < 0) {
-		reply_deinit(&reply);
+	tree = cJSON_Parse(copy);
+	if (!tree || json_parse(copy, strlen(copy), UINT32_MAX, &value, NULL) < 0) {
+		cJSON_Delete(tree);
+		free(copy);
 		return -EBADMSG;
 	}
-	*ret = reply;
+	*ret = (struct reply){.text = copy, .value = value, .tree = tree};
 	return 0;
 }
 

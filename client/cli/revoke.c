@@ -64,7 +64,7 @@ static int revoke_only(struct cli *cli, const struct wish *wish)
 			wish->session_id);
 	else
 		cli_say(cli, "%s has ended, or waits no longer", wish->session_id);
-	return code;
+	return EXIT_OK;
 }
 
 /* Whoever inherited the dead process's connection still holds the session. */

@@ -247,7 +247,7 @@ static int run_wish(struct wish *wish, struct cli *cli, char **command)
 	if (cli_open(cli))
 		return EXIT_OWN_FAILURE;
 	r = jobs_begin(&jobs);
-	if (r == 0)
+	if (r >= 0)
 		r = child_fork(&child, command, &jobs.old_mask);
 	return r < 0 ? report_failure(cli, command[0], r)
 		     : run_with_child(wish, cli, &jobs, &child, command);

@@ -100,13 +100,14 @@ static void hide(const struct table *t, size_t width, size_t *widths)
 
 static void measure(const struct table *t, size_t *widths)
 {
-	for (size_t c = 0; c < t->n_columns; c++)
+	for (size_t c = 0; c < t->n_columns; c++) {
 		widths[c] = has_header(t) ? strlen(t->columns[c].name) : 0;
-	for (size_t i = 0; i < t->n_cells; i++) {
-		size_t width = escape_width(t->cells[i]);
+		for (size_t i = c; i < t->n_cells; i += t->n_columns) {
+			size_t width = escape_width(t->cells[i]);
 
-		if (width > widths[i % t->n_columns])
-			widths[i % t->n_columns] = width;
+			if (width > widths[c])
+				widths[c] = width;
+		}
 	}
 }
 

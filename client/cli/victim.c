@@ -33,7 +33,7 @@ static int look_up(struct cli *cli, const char *session_id, struct reply *ret)
 	text = parameters_finish(&parameters);
 	r = text ? usher_call(cli->usher, USHER_INTERFACE ".Get", text, &reply) : -ENOMEM;
 	json_writer_deinit(&parameters);
-	if (r == 0)
+	if (r >= 0)
 		r = reply_read(reply, ret);
 	free(reply);
 	return r;
