@@ -71,7 +71,7 @@ static const cJSON *find_pool(const cJSON *pools, const char *name)
 	return NULL;
 }
 
-static int refuse_pool(const struct target *target, const char *name, const cJSON *pools)
+static void refuse_pool(const struct target *target, const char *name, const cJSON *pools)
 {
 	char all[512] = "";
 	const cJSON *pool;
@@ -87,7 +87,6 @@ static int refuse_pool(const struct target *target, const char *name, const cJSO
 		"there is no pool \"%s\"; there are: %s (an admin makes one with: usherctl"
 		" set-pool NAME --limit NUMBER)",
 		name, all);
-	return EXIT_FAILED;
 }
 
 int target_look(const struct target *target, const char *name, struct pool_facts *ret)
@@ -100,9 +99,10 @@ int target_look(const struct target *target, const char *name, struct pool_facts
 		return code;
 	pools = tree_member(reply, "pools");
 	pool = find_pool(pools, name);
-	if (!pool)
-		code = refuse_pool(target, name, pools);
-	else
+	if (!pool) {
+		refuse_pool(target, name, pools);
+		code = EXIT_FAILED;
+	} else {
 		*ret = (struct pool_facts){
 			.limit = tree_int(pool, "limit", 0),
 			.used = tree_int(pool, "used_units", 0),
@@ -111,6 +111,7 @@ int target_look(const struct target *target, const char *name, struct pool_facts
 			.max_timeout_ms = tree_int(pool, "max_timeout_ms", -1),
 			.enforces = tree_bool(pool, "enforce"),
 		};
+	}
 	cJSON_Delete(reply);
 	return code;
 }
