@@ -12,6 +12,7 @@ void varlink_fault_set(struct varlink_fault *fault, const char *parameter, const
 {
 	va_list args;
 
+	/* cppcheck-suppress ctuuninitvar ; the text is written here, not read */
 	snprintf(fault->parameter, sizeof(fault->parameter), "%s", parameter);
 	va_start(args, format);
 	vsnprintf(fault->expected, sizeof(fault->expected), format, args);

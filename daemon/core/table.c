@@ -17,7 +17,7 @@ static bool map_new(struct map *map, size_t n_buckets)
 	struct map_node **buckets = calloc(n_buckets, sizeof(*buckets));
 
 	map_init(map, buckets, n_buckets);
-	return buckets;
+	return buckets != NULL;
 }
 
 static bool allocate_containers(struct table *table)
