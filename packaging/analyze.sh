@@ -3,60 +3,66 @@
 # Ask the analysers: gcc's, clang's, clang-tidy and cppcheck. Prints what they find, and fails if that is
 # anything. What is known to be no mistake is said where it stands in the code, or in .clang-tidy.
 
+# shellcheck disable=SC2317 # findings calls the analysers by their names.
 # shellcheck source=packaging/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 found=0
 
-# findings NAME: what it says on stdin, each once, as paths from the repository on.
+# findings NAME COMMAND...: what it says, each once, as paths from the repository on. A command that
+# fails has not looked at everything: that counts, too.
 findings() {
-  local said
+  local name=$1 said
 
-  said=$(grep -E '(warning|error|performance|portability):' | sed "s|.*$repository/||; s|^\.\./||" | sort -u)
+  shift
+  said=$("$@" 2>&1 || printf 'error: %s ended with status %d\n' "$1" "$?")
+  said=$(sed -nE "/(warning|error|performance|portability):/ { s|^.*$repository/||; s|^\.\./||; p }" \
+    <<<"$said" | sort -u)
   if [ -n "$said" ]; then
-    printf '%s:\n%s\n' "$1" "$said"
+    printf '%s:\n%s\n' "$name" "$said"
     found=1
   else
-    printf '%s: nothing\n' "$1"
+    printf '%s: nothing\n' "$name"
   fi
 }
 
-# set_up NAME OPTION...: an empty build directory, so that all files are compiled.
+# set_up NAME COMMAND...: an empty build directory, so that all files are compiled.
 set_up() {
   local directory=$repository/build-analyze-$1
 
   shift
   rm -rf "$directory"
-  quietly meson setup "$directory" "$repository" -Dtests=false -Ddebug=true -Doptimization=1 "$@"
+  quietly "$@" meson setup "$directory" "$repository" -Dtests=false -Ddebug=true -Doptimization=1
 }
 
 compile() {
-  ninja -C "$repository/build-analyze-$1" 2>&1 || true
+  ninja -k 0 -C "$repository/build-analyze-gcc"
+}
+
+scan() {
+  scan-build --use-cc=clang -o "$repository/build-analyze-clang/scan" \
+    ninja -k 0 -C "$repository/build-analyze-clang"
 }
 
 tidy() {
   git -C "$repository" ls-files -z 'proto/*.c' 'daemon/*.c' 'client/*.c' |
-    (cd "$repository" && xargs -0 -P "$(nproc)" -n 4 clang-tidy --quiet -p build-analyze-clang 2>/dev/null) ||
-    true
+    (cd "$repository" && xargs -0 -P "$(nproc)" -n 4 clang-tidy --quiet -p build-analyze-clang)
 }
 
 check() {
   (cd "$repository" && cppcheck -q -j "$(nproc)" --std=c11 -I. -D_GNU_SOURCE --inline-suppr \
     --enable=warning,performance,portability --suppress=missingIncludeSystem \
-    --suppress=leakReturnValNotUsed:daemon/core/table.c proto daemon client tests/bench 2>&1) || true
+    proto daemon client tests/bench)
 }
 
 main() {
   need "${build_packages[@]}" clang clang-tools clang-tidy cppcheck
-  CC=gcc set_up gcc -Dc_args=-fanalyzer
-  compile gcc | findings "gcc -fanalyzer"
-  rm -rf "$repository/build-analyze-clang"
-  quietly scan-build --use-cc=clang meson setup "$repository/build-analyze-clang" "$repository" -Dtests=false \
-    -Doptimization=1
-  scan-build --use-cc=clang -o "$repository/build-analyze-clang/scan" ninja -C "$repository/build-analyze-clang" 2>&1 |
-    findings "scan-build"
-  tidy | findings "clang-tidy"
-  check | findings "cppcheck"
+  set_up gcc env CC=gcc CFLAGS=-fanalyzer
+  findings "gcc -fanalyzer" compile
+  set_up clang scan-build --use-cc=clang
+  findings "scan-build" scan
+  findings "clang-tidy" tidy
+  findings "cppcheck" check
   exit "$found"
 }
 
