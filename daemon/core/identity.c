@@ -61,13 +61,6 @@ struct groups *groups_new(size_t count)
 	return groups;
 }
 
-struct groups *groups_ref(struct groups *groups)
-{
-	if (groups)
-		atomic_fetch_add_explicit(&groups->references, 1, memory_order_relaxed);
-	return groups;
-}
-
 struct groups *groups_unref(struct groups *groups)
 {
 	if (groups && atomic_fetch_sub_explicit(&groups->references, 1, memory_order_acq_rel) == 1)

@@ -45,7 +45,6 @@ struct groups {
 
 /* Room for COUNT gids, which the caller fills in; one reference; NULL without memory. */
 struct groups *groups_new(size_t count);
-struct groups *groups_ref(struct groups *groups);
 struct groups *groups_unref(struct groups *groups);
 bool groups_have(const struct groups *groups, uint32_t gid); /* GROUPS may be NULL */
 

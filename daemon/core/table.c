@@ -274,7 +274,8 @@ struct table_time table_clamp(struct table *table, struct table_time now)
 	return now;
 }
 
-/* Ids are random and the broker's own: nobody can choose which ones share a bucket. */
+/* Ids are random and the broker's own: nobody can choose which ones share a bucket. And each has a
+ * hash of its own. */
 static uint64_t hash_id(uint64_t id)
 {
 	return id;
@@ -294,13 +295,7 @@ struct session *table_find_session(const struct table *table, uint64_t id)
 {
 	struct map_node *node = map_first(&table->by_id, hash_id(id));
 
-	for (; node; node = map_next(node)) {
-		struct session *session = container_of(node, struct session, id_node);
-
-		if (session->id == id)
-			return session;
-	}
-	return NULL;
+	return node ? container_of(node, struct session, id_node) : NULL;
 }
 
 bool session_has_request_id(const struct session *session, const char *request_id, size_t length)
