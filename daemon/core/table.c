@@ -140,8 +140,6 @@ static void forget_changes(struct table *table)
 /* Links of owners are left alone: the owners may be dead. */
 void table_free(struct table *table)
 {
-	if (!table)
-		return;
 	list_for_each_safe(link, &table->pools) {
 		struct pool *pool = container_of(link, struct pool, link);
 
