@@ -122,6 +122,7 @@ START_TEST(map_growth_ends_with_the_old_array_handed_back)
 		ck_assert_ptr_null(map_take_spare(&map));
 		map_insert(&map, &nodes[i], i);
 	}
+	ck_assert_ptr_eq(map_give(&map, refused, 256), refused); /* the old one is to be fetched */
 	ck_assert_ptr_eq(map_take_spare(&map), old);
 	ck_assert_ptr_null(map_take_spare(&map));
 	free(old);
