@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define WAITERS_MAX   1100
+#define WAITERS_MAX   5000
 #define PROCESSES_MAX 64
 
 struct inbox inbox;
