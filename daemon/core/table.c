@@ -43,11 +43,10 @@ static bool take_first_supply(struct table *table)
 	struct table_wants wants;
 	struct table_supply supply;
 
-	if (table_wants(table, &wants)) {
-		table_supply_init(&supply, &wants);
-		table_give(table, &wants, &supply);
-		table_supply_deinit(&supply);
-	}
+	table_wants(table, &wants); /* tallies: it has none yet */
+	table_supply_init(&supply, &wants);
+	table_give(table, &wants, &supply);
+	table_supply_deinit(&supply);
 	return !table_lacks_tallies(table);
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define WAITERS_MAX   5000
-#define PROCESSES_MAX 64
+#define PROCESSES_MAX 512
 
 struct inbox inbox;
 struct session_view granted;

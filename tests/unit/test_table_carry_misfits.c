@@ -53,6 +53,7 @@ static struct session *put_live(
 
 	session->state = SESSION_IDLE;
 	session->fence = FENCE + id;
+	session->slots[0] = 0;
 	ck_assert_int_eq(
 		table_restore_session(table, session, pool, process, now, &is_new, &change), 0);
 	table->totals.created++;

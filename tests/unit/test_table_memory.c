@@ -338,6 +338,26 @@ START_TEST(each_map_grows_by_its_own_need)
 }
 END_TEST
 
+START_TEST(the_map_of_processes_grows_with_them)
+{
+	const int n = 300; /* and there were 256 buckets */
+
+	set_limit("default", 10000);
+	for (int i = 0; i < 10; i++)
+		TAKE(); /* so that the other maps grow already when this one has to */
+	for (int i = 0; i < n; i++) {
+		struct owner of = {.peer = {.uid = 1000}};
+
+		of.peer.identity = identity_new(1000 + i, 1, "p", NULL);
+		list_init(&of.sessions);
+		TAKE(.process = &of);
+		peer_deinit(&of.peer);
+	}
+	ck_assert_uint_eq(metrics().processes, (uint64_t)n);
+	ck_assert(!table_wants(table, &(struct table_wants){0}));
+}
+END_TEST
+
 START_TEST(there_is_room_for_as_many_as_are_to_come)
 {
 	struct table_wants wants;
@@ -521,6 +541,7 @@ static void add_growth(TCase *tcase)
 {
 	tcase_add_test(tcase, the_maps_grow_with_what_is_in_them);
 	tcase_add_test(tcase, each_map_grows_by_its_own_need);
+	tcase_add_test(tcase, the_map_of_processes_grows_with_them);
 	tcase_add_test(tcase, there_is_room_for_as_many_as_are_to_come);
 	tcase_add_test(tcase, nothing_is_made_without_memory);
 	tcase_add_test(tcase, a_pool_is_made_in_full_or_not_at_all);

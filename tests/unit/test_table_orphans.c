@@ -77,7 +77,10 @@ START_TEST(a_session_of_no_known_process_is_found_by_no_pid_until_it_is_attached
 	table_restore_globals(table, &saved, &change);
 	session->sequence = 1;
 	session->fence = FENCE;
+	session->slots[0] = 0;
+	session->created_us = now.now_us;
 	session->state = SESSION_IDLE;
+	session->owner_kind = OWNER_CONNECTION;
 	session->timeout_ms = SESSION_TIMEOUT_NONE;
 	session->uid = session->creator_uid = 1000;
 	ck_assert_int_eq(table_restore_session(table, session, table_find_pool(table, "default", 7),
