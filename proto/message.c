@@ -78,7 +78,7 @@ static int decode_int(const struct message_field *field, const struct json_value
 		*ret = number;
 		return 0;
 	}
-	if (field->min == INT64_MIN && field->max == INT64_MAX)
+	if (field->min <= MESSAGE_ABSENT + 1 && field->max == INT64_MAX)
 		varlink_fault_set(fault, field->name, "an integer of 64 bits");
 	else if (field->max == INT64_MAX)
 		varlink_fault_set(

@@ -268,7 +268,7 @@ START_TEST(wrong_parameters_are_named_with_what_was_expected)
 	static const char *const cases[][3] = {
 		{"{\"units\":0}", "units", "an integer from 1 to 4096"},
 		{"{\"units\":\"1\"}", "units", "an integer from 1 to 4096"},
-		{"{\"timeout_ms\":1.5}", "timeout_ms", "an integer"},
+		{"{\"timeout_ms\":1.5}", "timeout_ms", "an integer of 64 bits"},
 		{"{\"owner\":\"x\"}", "owner", "one of connection, process, detached"},
 		{"{\"metadata\":[]}", "metadata", "an object"},
 		{"{\"label\":\"\"}", "label", "1 to 128 bytes"},
@@ -310,7 +310,7 @@ START_TEST(a_fault_says_as_much_as_fits)
 		"another-name-of-as-many-bytes-000", "a-third-one-that-has-as-many-0000",
 		"a-fourth-one-that-is-too-much-000", NULL};
 	static const struct message_field fields[] = {
-		{MESSAGE_NAME("n"), .kind = FIELD_INT, .min = INT64_MIN, .max = INT64_MAX},
+		{MESSAGE_NAME("n"), .kind = FIELD_INT, .min = INT64_MIN + 1, .max = INT64_MAX},
 		{MESSAGE_NAME("e"), .kind = FIELD_ENUM, .names = names, .offset = 8},
 	};
 	static const struct message message = {.size = 16, .fields = fields, .n_fields = 2};
