@@ -81,25 +81,27 @@ START_TEST(a_full_queue_tells_whose_it_is)
 }
 END_TEST
 
-START_TEST(a_quota_tells_whose_it_is)
+static const char *quota_explained(const char *quota, int requested_units)
 {
-	const char *format = "{\"pool\":\"gpu\",\"quota\":\"%s\",\"limit\":2,\"used_units\":2,"
-			     "\"requested_units\":%d}";
 	char parameters[128];
 
-	snprintf(parameters, sizeof(parameters), format, "uid", 1);
-	EXPECT("QuotaExceeded", parameters,
-		"a user may hold 2 slots of pool \"gpu\": this one holds 2, and 1 more was asked "
-		"for");
-	snprintf(parameters, sizeof(parameters), format, "process", 2);
-	EXPECT("QuotaExceeded", parameters,
+	snprintf(parameters, sizeof(parameters),
+		"{\"pool\":\"gpu\",\"quota\":\"%s\",\"limit\":2,\"used_units\":2,"
+		"\"requested_units\":%d}",
+		quota, requested_units);
+	return explained("io.usher.Broker.QuotaExceeded", parameters);
+}
+
+START_TEST(a_quota_tells_whose_it_is)
+{
+	ck_assert_str_eq(quota_explained("uid", 1), "a user may hold 2 slots of pool \"gpu\": this "
+						    "one holds 2, and 1 more was asked for");
+	ck_assert_str_eq(quota_explained("process", 2),
 		"a process may hold 2 slots of pool \"gpu\": this one holds 2, and 2 more were "
 		"asked "
 		"for");
-	snprintf(parameters, sizeof(parameters), format, "label", 1);
-	EXPECT("QuotaExceeded", parameters,
-		"a label may hold 2 slots of pool \"gpu\": this one holds 2, and 1 more was asked "
-		"for");
+	ck_assert_str_eq(quota_explained("label", 1), "a label may hold 2 slots of pool \"gpu\": "
+						      "this one holds 2, and 1 more was asked for");
 }
 END_TEST
 

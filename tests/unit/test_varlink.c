@@ -165,27 +165,27 @@ static const char *served(const char *method, const char *after)
 	return answer;
 }
 
-START_TEST(a_service_tells_of_itself)
+static const char *described(const char *interface)
 {
-	const char *of = ",\"parameters\":{\"interface\":\"%s\"}";
 	char asked[128];
 
+	snprintf(asked, sizeof(asked), ",\"parameters\":{\"interface\":\"%s\"}", interface);
+	return served("org.varlink.service.GetInterfaceDescription", asked);
+}
+
+START_TEST(a_service_tells_of_itself)
+{
 	ck_assert_str_eq(served("org.varlink.service.GetInfo", ""),
 		"{\"parameters\":{\"vendor\":\"v\",\"product\":\"p\",\"version\":\"1\","
 		"\"url\":\"u\",\"interfaces\":[\"org.varlink.service\",\"a.b\"]}}");
 	ck_assert_ptr_nonnull(
 		strstr(served("org.varlink.service.GetInfo", ",\"parameters\":{\"x\":1}"),
 			"InvalidParameter\",\"parameters\":{\"parameter\":\"x\""));
-	snprintf(asked, sizeof(asked), of, "a.b");
-	ck_assert_str_eq(served("org.varlink.service.GetInterfaceDescription", asked),
-		"{\"parameters\":{\"description\":\"of a.b\"}}");
-	snprintf(asked, sizeof(asked), of, "org.varlink.service");
-	ck_assert_ptr_nonnull(strstr(served("org.varlink.service.GetInterfaceDescription", asked),
-		"interface org.varlink.service"));
-	snprintf(asked, sizeof(asked), of, "a.c");
-	ck_assert_str_eq(served("org.varlink.service.GetInterfaceDescription", asked),
-		"{\"error\":\"org.varlink.service.InterfaceNotFound\","
-		"\"parameters\":{\"interface\":\"a.c\"}}");
+	ck_assert_str_eq(described("a.b"), "{\"parameters\":{\"description\":\"of a.b\"}}");
+	ck_assert_ptr_nonnull(
+		strstr(described("org.varlink.service"), "interface org.varlink.service"));
+	ck_assert_str_eq(described("a.c"), "{\"error\":\"org.varlink.service.InterfaceNotFound\","
+					   "\"parameters\":{\"interface\":\"a.c\"}}");
 	ck_assert_ptr_nonnull(strstr(served("org.varlink.service.GetInterfaceDescription", ""),
 		"InvalidParameter\",\"parameters\":{\"parameter\":\"interface\""));
 }
