@@ -317,6 +317,12 @@ static struct process *known_process(struct broker *broker, const struct identit
 	return process;
 }
 
+/* As describe_owner() has it. */
+static bool is_of_process(const struct packed_session *packed)
+{
+	return packed->owner_kind == OWNER_PROCESS || packed->is_orphaned;
+}
+
 /* Watched by one loop after the other, as connections are. */
 static int find_process(
 	struct unpacker *unpacker, const struct packed_session *packed, struct relations *relations)
@@ -351,6 +357,8 @@ static int relate(
 	r = find_conn(unpacker, packed->conn, &ret->conn);
 	if (r == 0 && packed->owner_kind == OWNER_CONNECTION && !packed->is_orphaned && !ret->conn)
 		return unpacker_fail(unpacker, -EBADMSG, "a session of no connection");
+	if (r == 0 && packed->process && !is_of_process(packed))
+		return unpacker_fail(unpacker, -EBADMSG, "a process that owns nothing");
 	if (r == 0)
 		r = find_process(unpacker, packed, ret);
 	if (r == 0 && packed->owner_kind == OWNER_PROCESS && !ret->process)

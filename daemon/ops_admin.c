@@ -66,8 +66,8 @@ void handle_list_pools(struct request *request, const void *in)
 		fail_request(request);
 		return;
 	}
-	messages = calloc(pools.count ? pools.count : 1, sizeof(*messages));
-	texts = calloc(pools.count ? pools.count : 1, sizeof(*texts));
+	messages = calloc(pools.count, sizeof(*messages)); /* one at least */
+	texts = calloc(pools.count, sizeof(*texts));
 	if (messages && texts) {
 		for (size_t i = 0; i < pools.count; i++)
 			pool_to_message(&pools.views[i], &texts[i], &messages[i]);

@@ -118,8 +118,7 @@ void reply_created(struct request *request, const struct session_view *view, boo
 		.existing = is_existing,
 	};
 	reply(request, &create_out, &out);
-	if (request->out == &request->conn->out)
-		conn_promise(request->conn, begin, view->session);
+	conn_promise(request->conn, begin, view->session);
 }
 
 void reply_queued(struct request *request, uint64_t position, uint64_t waiting)

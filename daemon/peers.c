@@ -26,7 +26,7 @@ static int read_groups(int fd, struct groups **ret)
 	if (!groups)
 		return -ENOMEM;
 	if (length > 0 && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups->gids, &length) < 0) {
-		groups_unref(groups);
+		groups_free(groups);
 		return -errno;
 	}
 	*ret = groups;

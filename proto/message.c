@@ -78,7 +78,7 @@ static int decode_int(const struct message_field *field, const struct json_value
 		*ret = number;
 		return 0;
 	}
-	if (field->min == INT64_MIN && field->max == INT64_MAX)
+	if (field->min <= MESSAGE_ABSENT + 1 && field->max == INT64_MAX)
 		varlink_fault_set(fault, field->name, "an integer of 64 bits");
 	else if (field->max == INT64_MAX)
 		varlink_fault_set(
@@ -312,25 +312,30 @@ static void encode_list(
 	json_write_array_end(out);
 }
 
-static void encode_value(const struct message_field *field, const void *at, struct json_writer *out)
+/* Most are integers and strings, which go out together with their names. */
+static void encode_member(
+	const struct message_field *field, const void *at, struct json_writer *out)
 {
 	const struct message_text *text = at;
 
+	if (field->kind != FIELD_INT && field->kind != FIELD_STRING)
+		json_write_name(out, field->name, field->name_length);
 	switch (field->kind) {
+	case FIELD_INT:
+		json_write_int_member(out, field->name, field->name_length, *(const int64_t *)at);
+		break;
+	case FIELD_STRING:
+		json_write_string_member(
+			out, field->name, field->name_length, text->text, text->length);
+		break;
 	case FIELD_BOOL:
 		json_write_bool(out, *(const bool *)at);
 		break;
 	case FIELD_OPT_BOOL:
 		json_write_bool(out, *(const int *)at > 0);
 		break;
-	case FIELD_INT:
-		json_write_int(out, *(const int64_t *)at);
-		break;
 	case FIELD_FLOAT:
 		json_write_double(out, *(const double *)at);
-		break;
-	case FIELD_STRING:
-		json_write_string(out, text->text, text->length);
 		break;
 	case FIELD_OBJECT:
 		json_write_raw(out, text->text, text->length);
@@ -348,23 +353,6 @@ static void encode_value(const struct message_field *field, const void *at, stru
 	case FIELD_STRINGS:
 		encode_list(field, at, out);
 		break;
-	}
-}
-
-/* Most are integers and strings, which go out together with their names. */
-static void encode_member(
-	const struct message_field *field, const void *at, struct json_writer *out)
-{
-	const struct message_text *text = at;
-
-	if (field->kind == FIELD_INT) {
-		json_write_int_member(out, field->name, field->name_length, *(const int64_t *)at);
-	} else if (field->kind == FIELD_STRING) {
-		json_write_string_member(
-			out, field->name, field->name_length, text->text, text->length);
-	} else {
-		json_write_name(out, field->name, field->name_length);
-		encode_value(field, at, out);
 	}
 }
 

@@ -256,8 +256,6 @@ void varlink_call_begin(struct json_writer *out, const char *method, enum varlin
 {
 	json_write_bytes(out, "{\"method\":", 10);
 	json_write_cstring(out, method);
-	if (flag == VARLINK_ONEWAY)
-		json_write_bytes(out, ",\"oneway\":true", 14);
 	if (flag == VARLINK_MORE)
 		json_write_bytes(out, ",\"more\":true", 12);
 	json_write_bytes(out, ",\"parameters\":{", 15);

@@ -97,7 +97,7 @@ void varlink_invalid_parameter(struct json_writer *out, const struct varlink_fau
 
 /* ---- client ---- */
 
-enum varlink_flag { VARLINK_PLAIN, VARLINK_ONEWAY, VARLINK_MORE };
+enum varlink_flag { VARLINK_PLAIN, VARLINK_MORE };
 
 /* A call of METHOD ("interface.Method"): begin, the parameters' members, end. */
 void varlink_call_begin(struct json_writer *out, const char *method, enum varlink_flag flag);

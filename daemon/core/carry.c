@@ -68,8 +68,6 @@ void table_carry_state(struct table *table, const struct carried_state *state)
 
 static void set_histogram(struct histogram *to, const struct histogram_copy *from)
 {
-	if (!from)
-		return;
 	atomic_store(&to->count, from->count);
 	atomic_store(&to->sum, from->sum);
 	atomic_store(&to->max, from->max);
@@ -86,10 +84,10 @@ void table_carry_histograms(struct table *table, struct pool *pool,
 
 /* ---- in: live sessions ---- */
 
+/* It has a deadline. */
 static void make_overdue(struct table *table, struct session *session)
 {
-	if (session->heap_index != SESSION_NOT_IN_HEAP)
-		heap_remove(&table->deadlines, session->heap_index);
+	heap_remove(&table->deadlines, session->heap_index);
 	session->is_overdue = true;
 	session->pool->overdue++;
 	table->overdue++;
@@ -122,6 +120,13 @@ static bool is_out_of_order(
 	return waiter->since_us < last_us || waiter->since_us > table->last_now_us;
 }
 
+static bool has_wrong_owner(const struct session *session, const struct owner *connection,
+	const struct process *process)
+{
+	return !!connection != (session->owner_kind == OWNER_CONNECTION) ||
+	       !!process != (session->owner_kind == OWNER_PROCESS);
+}
+
 static void give_owner(struct table *table, struct session *session, struct owner *connection,
 	struct process *process, bool *ret_is_process_new, struct table_change *change)
 {
@@ -143,7 +148,8 @@ int table_carry_waiting(struct table *table, struct session *session, struct poo
 	table_clamp(table, now);
 	*ret_is_process_new = false;
 	if (table_knows(table, session) || session->sequence >= table->next_sequence ||
-		is_out_of_order(table, pool, waiter))
+		is_out_of_order(table, pool, waiter) ||
+		has_wrong_owner(session, connection, process))
 		return -EINVAL;
 	if (table_lacks_tallies(table) || table->waits.count >= table->waits.capacity)
 		return -ENOBUFS;

@@ -40,7 +40,7 @@ void table_carry_state_out(const struct table *table, struct carried_state *ret)
 
 void table_carry_state(struct table *table, const struct carried_state *state);
 
-/* Durations and waits of all pools (POOL NULL) or of one; may be NULL. */
+/* Durations and waits of all pools (POOL NULL) or of one. */
 void table_carry_histograms(struct table *table, struct pool *pool,
 	const struct histogram_copy *durations, const struct histogram_copy *queue_wait);
 

@@ -11,8 +11,6 @@ struct event *event_new(void)
 
 void event_free(struct event *event)
 {
-	if (!event)
-		return;
 	if (event->session.session)
 		session_view_deinit(&event->session);
 	pool_view_deinit(&event->pool);

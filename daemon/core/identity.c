@@ -54,25 +54,14 @@ struct groups *groups_new(size_t count)
 {
 	struct groups *groups = malloc(sizeof(*groups) + count * sizeof(groups->gids[0]));
 
-	if (!groups)
-		return NULL;
-	atomic_init(&groups->references, 1);
-	groups->count = count;
-	return groups;
-}
-
-struct groups *groups_ref(struct groups *groups)
-{
 	if (groups)
-		atomic_fetch_add_explicit(&groups->references, 1, memory_order_relaxed);
+		groups->count = count;
 	return groups;
 }
 
-struct groups *groups_unref(struct groups *groups)
+void groups_free(struct groups *groups)
 {
-	if (groups && atomic_fetch_sub_explicit(&groups->references, 1, memory_order_acq_rel) == 1)
-		free(groups);
-	return NULL;
+	free(groups);
 }
 
 bool groups_have(const struct groups *groups, uint32_t gid)

@@ -36,17 +36,15 @@ bool identity_unref_unless_last(struct identity *identity);
 /* Both known, and one and the same process. */
 bool identity_is_same(const struct identity *a, const struct identity *b);
 
-/* The group ids of a peer: immutable, counted. */
+/* The group ids of a peer. */
 struct groups {
-	atomic_uint references;
 	size_t count;
 	uint32_t gids[]; /* as gid_t */
 };
 
-/* Room for COUNT gids, which the caller fills in; one reference; NULL without memory. */
+/* Room for COUNT gids, which the caller fills in; NULL without memory. */
 struct groups *groups_new(size_t count);
-struct groups *groups_ref(struct groups *groups);
-struct groups *groups_unref(struct groups *groups);
+void groups_free(struct groups *groups);                     /* may be NULL */
 bool groups_have(const struct groups *groups, uint32_t gid); /* GROUPS may be NULL */
 
 #endif

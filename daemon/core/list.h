@@ -33,7 +33,6 @@ static inline void list_append(struct list *list, struct list *link)
 	list->prev = link;
 }
 
-/* Take LINK out of whatever list it is in; it may be in none. */
 /* All of FROM, in order, to the end of TO. */
 static inline void list_move_all(struct list *to, struct list *from)
 {
@@ -46,6 +45,7 @@ static inline void list_move_all(struct list *to, struct list *from)
 	list_init(from);
 }
 
+/* Take LINK out of whatever list it is in; it may be in none. */
 static inline void list_remove(struct list *link)
 {
 	link->prev->next = link->next;

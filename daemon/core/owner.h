@@ -13,7 +13,7 @@ struct peer {
 	int32_t pid; /* IDENTITY_PID_UNKNOWN if it means no process to us */
 	uint32_t gid;
 	bool is_admin;             /* root, the daemon's uid, or in admin_group */
-	struct groups *groups;     /* supplementary; counted, or NULL */
+	struct groups *groups;     /* supplementary; or NULL */
 	struct identity *identity; /* counted; set before the first call that creates or attaches */
 };
 
@@ -32,7 +32,8 @@ static inline void owner_init(struct owner *owner)
 
 static inline void peer_deinit(struct peer *peer)
 {
-	peer->groups = groups_unref(peer->groups);
+	groups_free(peer->groups);
+	peer->groups = NULL;
 	peer->identity = identity_unref(peer->identity);
 }
 

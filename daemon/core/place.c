@@ -7,11 +7,11 @@ static uint64_t count_starved_before(const struct table *table, const struct wai
 	const struct pool *pool = waiter->session->pool;
 	uint64_t n = 0;
 
-	list_for_each(link, &pool->waiters) {
+	for (const struct list *link = pool->waiters.next;
+		link != &waiter->link && n < POSITION_MAX; link = link->next) {
 		const struct waiter *other = container_of(link, struct waiter, link);
 
-		if (other == waiter || n == POSITION_MAX ||
-			starves_at_us(pool, other) > table->last_now_us)
+		if (starves_at_us(pool, other) > table->last_now_us)
 			break;
 		n++;
 	}

@@ -145,17 +145,16 @@ bool table_pump(struct table *table, struct table_time now, size_t max, struct t
 	while (!list_is_empty(&table->pumping) && n < max) {
 		struct pool *pool = container_of(table->pumping.next, struct pool, pump_link);
 
-		switch (pump_one(table, pool, now, change)) {
-		case PUMPED_ONE:
+		enum pumped pumped = pump_one(table, pool, now, change);
+
+		if (pumped == PUMPED_ONE) {
 			n++;
-			break;
-		case PUMPED_NO_MEMORY: /* the others are not to wait for that */
-			list_remove(&pool->pump_link);
+			continue;
+		}
+		list_remove(&pool->pump_link);
+		if (pumped == PUMPED_NO_MEMORY) { /* the others are not to wait for that */
 			list_append(&table->pumping, &pool->pump_link);
 			return true;
-		case PUMPED_DRY:
-			list_remove(&pool->pump_link);
-			break;
 		}
 	}
 	return !list_is_empty(&table->pumping);

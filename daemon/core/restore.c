@@ -103,11 +103,17 @@ static void take_its_owner(struct table *table, struct session *session, struct 
 		session->pool->orphaned++;
 		table->orphaned++;
 	}
-	if (!process || session->owner_kind == OWNER_DETACHED)
+	if (!process)
 		return;
 	process = table_adopt_process(table, process, ret_is_new, change);
 	session->owner = &process->owner;
 	list_append(&process->owner.sessions, &session->owner_link);
+}
+
+/* A process' session comes with its process, a detached one alone, an orphan either way. */
+static bool has_wrong_process(const struct session *session, const struct process *process)
+{
+	return session->owner_kind == (process ? OWNER_DETACHED : OWNER_PROCESS);
 }
 
 int table_restore_session(struct table *table, struct session *session, struct pool *pool,
@@ -118,8 +124,7 @@ int table_restore_session(struct table *table, struct session *session, struct p
 
 	now = table_clamp(table, now);
 	*ret_is_process_new = false;
-	if (is_contradiction(table, session, pool) ||
-		(session->owner_kind == OWNER_PROCESS && !process))
+	if (is_contradiction(table, session, pool) || has_wrong_process(session, process))
 		return -EINVAL;
 	session->pool = pool;
 	if (table_lacks_tallies(table) || !table_has_deadline_room(table))

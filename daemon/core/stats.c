@@ -109,31 +109,27 @@ static uint64_t at_most(uint64_t value, uint64_t max)
 uint64_t histogram_percentile(const struct histogram_copy *h, double fraction)
 {
 	uint64_t rank = rank_of(fraction, h->count);
-	uint64_t seen = 0;
+	uint64_t seen = h->cells[0];
+	unsigned i = 0;
 
 	if (!h->count)
 		return 0;
-	for (unsigned i = 0; i < HISTOGRAM_CELLS; i++) {
-		seen += h->cells[i];
-		if (seen >= rank)
-			return at_most(bound_of(i), h->max);
-	}
-	return h->max;
+	while (i < HISTOGRAM_CELLS - 1 && seen < rank)
+		seen += h->cells[++i];
+	return at_most(bound_of(i), h->max);
 }
 
 uint64_t histogram_median(const struct histogram *h)
 {
 	uint64_t count = load(&h->count);
-	uint64_t seen = 0;
+	uint64_t seen = load(&h->cells[0]);
+	unsigned i = 0;
 
 	if (!count)
 		return 0;
-	for (unsigned i = 0; i < HISTOGRAM_CELLS; i++) {
-		seen += load(&h->cells[i]);
-		if (seen >= (count + 1) / 2)
-			return at_most(bound_of(i), load(&h->max));
-	}
-	return load(&h->max);
+	while (i < HISTOGRAM_CELLS - 1 && seen < (count + 1) / 2)
+		seen += load(&h->cells[++i]);
+	return at_most(bound_of(i), load(&h->max));
 }
 
 uint64_t histogram_count_up_to(const struct histogram_copy *h, unsigned bits)

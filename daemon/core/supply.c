@@ -12,18 +12,14 @@ static size_t wanted_items(const struct heap *heap, size_t n_needed)
 
 static struct map *map_of(struct table *table, enum table_array array)
 {
-	switch (array) {
-	case ARRAY_IDS:
-		return &table->by_id;
-	case ARRAY_REQUESTS:
-		return &table->by_request;
-	case ARRAY_TALLIES:
-		return &table->tallies;
-	case ARRAY_PROCESSES:
-		return &table->processes;
-	default:
-		return NULL;
-	}
+	struct map *const maps[] = {
+		[ARRAY_IDS] = &table->by_id,
+		[ARRAY_REQUESTS] = &table->by_request,
+		[ARRAY_TALLIES] = &table->tallies,
+		[ARRAY_PROCESSES] = &table->processes,
+	};
+
+	return maps[array];
 }
 
 static bool wants_slots(const struct pool *pool)

@@ -43,11 +43,10 @@ static bool take_first_supply(struct table *table)
 	struct table_wants wants;
 	struct table_supply supply;
 
-	if (table_wants(table, &wants)) {
-		table_supply_init(&supply, &wants);
-		table_give(table, &wants, &supply);
-		table_supply_deinit(&supply);
-	}
+	table_wants(table, &wants); /* tallies: it has none yet */
+	table_supply_init(&supply, &wants);
+	table_give(table, &wants, &supply);
+	table_supply_deinit(&supply);
 	return !table_lacks_tallies(table);
 }
 
@@ -140,8 +139,6 @@ static void forget_changes(struct table *table)
 /* Links of owners are left alone: the owners may be dead. */
 void table_free(struct table *table)
 {
-	if (!table)
-		return;
 	list_for_each_safe(link, &table->pools) {
 		struct pool *pool = container_of(link, struct pool, link);
 
@@ -274,7 +271,8 @@ struct table_time table_clamp(struct table *table, struct table_time now)
 	return now;
 }
 
-/* Ids are random and the broker's own: nobody can choose which ones share a bucket. */
+/* Ids are random and the broker's own: nobody can choose which ones share a bucket. And each has a
+ * hash of its own. */
 static uint64_t hash_id(uint64_t id)
 {
 	return id;
@@ -294,13 +292,7 @@ struct session *table_find_session(const struct table *table, uint64_t id)
 {
 	struct map_node *node = map_first(&table->by_id, hash_id(id));
 
-	for (; node; node = map_next(node)) {
-		struct session *session = container_of(node, struct session, id_node);
-
-		if (session->id == id)
-			return session;
-	}
-	return NULL;
+	return node ? container_of(node, struct session, id_node) : NULL;
 }
 
 bool session_has_request_id(const struct session *session, const char *request_id, size_t length)

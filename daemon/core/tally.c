@@ -41,8 +41,6 @@ struct tally *tally_new(void)
 
 void tally_free(struct tally *tally)
 {
-	if (!tally)
-		return;
 	text_unref(tally->label);
 	free(tally);
 }

@@ -23,7 +23,6 @@ struct tally {
 	struct map_node node; /* table.tallies; unused where embedded */
 	struct pool *pool;
 	uint8_t dimension; /* enum dimension */
-	bool is_embedded;  /* in the pool: of all, and of what has no label */
 	uint32_t uid;      /* BY_UID; BY_PROCESS of an unknown one */
 	int32_t pid;       /* BY_PROCESS */
 	uint64_t start_time;

@@ -12,6 +12,9 @@
 /* LeakSanitizer's, where it is linked in (sanitizer/lsan_interface.h). */
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
+/* What has been reached, to its files: libgcov's, in a build that counts (gcov.h). */
+void __gcov_dump(void) __attribute__((weak));
+
 void script_find_leaks(void)
 {
 	if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check()) {
@@ -29,7 +32,7 @@ static void be_silent(void)
 	close(fd);
 }
 
-/* No handler of the end runs: the shared memory tells all. */
+/* No handler of the end runs, but for what is counted: the shared memory tells all. */
 static void run_in_child(
 	void (*run)(const void *), const void *context, const struct script_attempt *attempt)
 {
@@ -40,6 +43,8 @@ static void run_in_child(
 	if (attempt->finds_leaks)
 		script_find_leaks();
 	fflush(stdout);
+	if (__gcov_dump)
+		__gcov_dump();
 	_exit(EXIT_SUCCESS);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes allocations of this program fail on demand, in builds without a sanitizer (whose own
- * allocator must stay). For one source file a program: it defines malloc() and realloc().
+/* Makes allocations of this program fail on demand, in every build. For one source file a program,
+ * which is linked with fail_malloc_args: what is in the program asks here, what is in shared
+ * libraries does not. Assertions may ask, too: they come after what is to fail.
  */
 #ifndef USHER_TESTS_FAIL_MALLOC_H
 #define USHER_TESTS_FAIL_MALLOC_H
@@ -10,43 +11,39 @@
 #include <stddef.h>
 
 static bool malloc_fails;
+/* Which of the next ones fails, and no other: 1 is the next one, 0 none. */
+static size_t malloc_to_fail;
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-	__has_feature(memory_sanitizer)
-#define FAIL_MALLOC_MISSING
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FAIL_MALLOC_MISSING
-#endif
+/* The linker's names. */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
 
-#ifndef FAIL_MALLOC_MISSING
-
-#define FAIL_MALLOC_WORKS 1
-
-/* glibc keeps these names for exactly this purpose. */
-void *__libc_malloc(size_t size);
-void *__libc_realloc(void *old, size_t size);
-
-void *malloc(size_t size)
+static bool this_one_fails(void)
 {
-	if (!malloc_fails)
-		return __libc_malloc(size);
-	errno = ENOMEM;
-	return NULL;
+	bool fails = malloc_fails || (malloc_to_fail && --malloc_to_fail == 0);
+
+	if (fails)
+		errno = ENOMEM;
+	return fails;
 }
 
-void *realloc(void *old, size_t size)
+void *__wrap_malloc(size_t size)
 {
-	if (!malloc_fails)
-		return __libc_realloc(old, size);
-	errno = ENOMEM;
-	return NULL;
+	return this_one_fails() ? NULL : __real_malloc(size);
 }
 
-#else
-#define FAIL_MALLOC_WORKS 0
-#endif
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return this_one_fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	return this_one_fails() ? NULL : __real_realloc(old, size);
+}
 
 #endif

@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#define WAITERS_MAX   1100
-#define PROCESSES_MAX 64
+#define WAITERS_MAX   5000
+#define PROCESSES_MAX 512
 
 struct inbox inbox;
 struct session_view granted;

@@ -8,6 +8,7 @@
 #include "daemon/core/text.h"
 
 #include <check.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,7 @@ START_TEST(map_growth_ends_with_the_old_array_handed_back)
 		ck_assert_ptr_null(map_take_spare(&map));
 		map_insert(&map, &nodes[i], i);
 	}
+	ck_assert_ptr_eq(map_give(&map, refused, 256), refused); /* the old one is to be fetched */
 	ck_assert_ptr_eq(map_take_spare(&map), old);
 	ck_assert_ptr_null(map_take_spare(&map));
 	free(old);
@@ -474,6 +476,37 @@ START_TEST(the_last_reference_is_not_given_up_unless_freed)
 }
 END_TEST
 
+#define THREADS 4
+#define TURNS   100000
+
+static void *take_and_give_up(void *text)
+{
+	size_t n_last = 0;
+
+	for (int i = 0; i < TURNS; i++)
+		n_last += !text_unref_unless_last(text_ref(text));
+	return (void *)n_last;
+}
+
+/* One is held all the time, so none that is given up is the last. */
+START_TEST(references_given_up_at_once_are_all_counted)
+{
+	struct text *text = text_new("", 0);
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, take_and_give_up, text), 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *n_last;
+
+		ck_assert_int_eq(pthread_join(threads[i], &n_last), 0);
+		ck_assert_ptr_null(n_last);
+	}
+	ck_assert_uint_eq(text->references, 1);
+	text_unref(text);
+}
+END_TEST
+
 START_TEST(no_text_is_an_empty_text)
 {
 	ck_assert_ptr_null(text_ref(NULL));
@@ -532,6 +565,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_copy_of_a_full_map_goes_on_after_it, 0, N_CAPACITIES);
 	tcase_add_test(tcase, a_text_is_a_copy_with_a_nul);
 	tcase_add_test(tcase, the_last_reference_is_not_given_up_unless_freed);
+	tcase_add_test(tcase, references_given_up_at_once_are_all_counted);
 	tcase_add_test(tcase, no_text_is_an_empty_text);
 	tcase_add_test(tcase, a_removed_link_points_at_itself_and_may_be_removed_again);
 	srunner_run_all(runner, CK_ENV);

@@ -134,6 +134,27 @@ static void hear_nothing_more(int client)
 		;
 }
 
+/* Of users, a group, and nobody: which no call can ask for. */
+static void allow(const char *pool, size_t n_users)
+{
+	struct pool_settings settings = pool_settings_builtin;
+	struct section section;
+	char name[16];
+
+	settings.allow = allow_list_new(n_users);
+	for (size_t i = 0; i < n_users; i++) {
+		int length = snprintf(name, sizeof(name), "%sname%zu", i % 2 ? "@" : "", i);
+
+		settings.allow->entries[i] = (struct allowed){
+			text_new(name, (size_t)length), i % 2 == 1, 4000 + (uint32_t)i};
+	}
+	broker_enter(server.broker, &section);
+	table_set_pool(section.table, pool_new(pool, strlen(pool), &settings, POOL_RUNTIME),
+		section.now, &section.change);
+	broker_leave(&section);
+	allow_list_unref(settings.allow);
+}
+
 static void fill_server(void)
 {
 	char metadata[10100];
@@ -143,6 +164,8 @@ static void fill_server(void)
 	memcpy(metadata + sizeof(metadata) - 3, "\"}", 3);
 	say(0, "SetPool", "\"pool\":\"p\",\"limit\":2,\"on_timeout\":\"hold\"", false);
 	say(0, "SetPool", "\"pool\":\"paused\",\"limit\":9", false);
+	allow("some", 3);
+	allow("none", 0);
 	say(0, "Pause", "\"pool\":\"paused\",\"reason\":\"why\",\"for_ms\":1000000", false);
 	for (int i = 0; i < 100; i++)
 		say(1, "Create", metadata, false);
@@ -266,10 +289,24 @@ static void expect_same_description(void)
 	pack_writer_deinit(&other);
 }
 
+static const struct allow_list *allowed_by(const char *pool)
+{
+	const struct table *table = broker_stopped_table(server.broker);
+	const struct allow_list *list = table_find_pool(table, pool, strlen(pool))->settings.allow;
+
+	ck_assert_ptr_nonnull(list);
+	return list;
+}
+
 START_TEST(what_was_taken_is_described_as_it_was)
 {
 	ck_assert_int_eq(take(description.data, description.length), 0);
 	ck_assert_ptr_null(table_check(broker_stopped_table(server.broker)));
+	ck_assert_uint_eq(allowed_by("some")->count, 3);
+	ck_assert_str_eq(allowed_by("some")->entries[1].name->bytes, "@name1");
+	ck_assert(allowed_by("some")->entries[1].is_group);
+	ck_assert_uint_eq(allowed_by("some")->entries[2].id, 4002);
+	ck_assert_uint_eq(allowed_by("none")->count, 0);
 	expect_same_description();
 }
 END_TEST

@@ -323,6 +323,49 @@ START_TEST(absurd_length_fails_for_good)
 }
 END_TEST
 
+static void write_int(void)
+{
+	json_write_int(&w, 1);
+}
+
+static void write_int_member(void)
+{
+	json_write_int_member(&w, "a", 1, 1);
+}
+
+static void write_string(void)
+{
+	json_write_string(&w, "a", 1);
+}
+
+static void write_string_member(void)
+{
+	json_write_string_member(&w, "a", 1, "b", 1);
+}
+
+static void write_raw(void)
+{
+	json_write_raw(&w, "1", 1);
+}
+
+START_TEST(nothing_is_written_without_memory)
+{
+	static void (*const writes[])(void) = {
+		write_int, write_int_member, write_string, write_string_member, write_raw};
+
+	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+		malloc_fails = true;
+		writes[i]();
+		malloc_fails = false;
+		ck_assert(json_writer_failed(&w));
+		ck_assert_uint_eq(w.length, 0);
+		json_writer_truncate(&w, 0);
+	}
+	json_write_int(&w, 1);
+	written("1");
+}
+END_TEST
+
 START_TEST(failed_allocation_fails_for_good)
 {
 	malloc_fails = true;
@@ -371,8 +414,8 @@ static void add_buffer_tests(Suite *s)
 	tcase_add_test(tc, truncating_keeps_the_memory);
 	tcase_add_test(tc, buffer_grows_as_needed);
 	tcase_add_test(tc, absurd_length_fails_for_good);
-	if (FAIL_MALLOC_WORKS)
-		tcase_add_test(tc, failed_allocation_fails_for_good);
+	tcase_add_test(tc, nothing_is_written_without_memory);
+	tcase_add_test(tc, failed_allocation_fails_for_good);
 	suite_add_tcase(s, tc);
 }
 

@@ -118,6 +118,7 @@ START_TEST(huge_values_share_the_last_cell)
 	take_copy();
 	ck_assert_uint_eq(copy.cells[HISTOGRAM_CELLS - 1], 2);
 	ck_assert_uint_eq(histogram_percentile(&copy, 0.5), INT64_MAX);
+	ck_assert_uint_eq(histogram_median(&h), INT64_MAX);
 	ck_assert_uint_eq(histogram_count_up_to(&copy, HISTOGRAM_MAX_BITS - 1), 0);
 	ck_assert_uint_eq(histogram_count_up_to(&copy, HISTOGRAM_MAX_BITS), 2);
 }

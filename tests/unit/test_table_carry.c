@@ -630,7 +630,6 @@ START_TEST(who_waits_since_a_time_to_come_is_refused)
 	again.copy = copy_session(live[1].copy);
 	again.copy->id += 1000;
 	again.waiter = copy_waiter(live[1].waiter);
-	again.connection = NULL;
 	ck_assert_int_eq(cancel(&root, "w"), 0);
 	name = text_new("default", 7);
 	again.waiter->since_us = now.now_us + 1;

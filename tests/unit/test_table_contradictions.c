@@ -47,15 +47,20 @@ static void restore_one(void)
 	ck_assert_uint_eq(metrics().active, 1);
 }
 
-static int try_session(struct session *session)
+static int try_with_process(struct session *session, struct process *process)
 {
 	struct pool *pool = table_find_pool(table, "default", 7);
 	bool is_new;
-	int r = table_restore_session(table, session, pool, NULL, now, &is_new, &change);
+	int r = table_restore_session(table, session, pool, process, now, &is_new, &change);
 
 	if (r < 0)
 		session_unref(session);
 	return r;
+}
+
+static int try_session(struct session *session)
+{
+	return try_with_process(session, NULL);
 }
 
 /* It is refused, and nothing has changed. */
@@ -166,34 +171,76 @@ START_TEST(a_process_session_without_a_process_is_a_contradiction)
 }
 END_TEST
 
-START_TEST(without_memory_the_session_stays_the_callers)
+START_TEST(a_detached_session_with_a_process_is_a_contradiction)
 {
-	struct saved_table saved = {.next_sequence = 100, .next_fence = FENCE + 100};
-	struct pool *pool = table_find_pool(table, "default", 7);
+	restore_one();
+	ck_assert_int_eq(try_with_process(forge(2, "other", 1), make_process(&bob)), -EINVAL);
+	operate(0);
+	ck_assert_uint_eq(metrics().processes, 0);
+	ck_assert_uint_eq(metrics().active, 1);
+}
+END_TEST
+
+/* The N-th of many; each of a user and with a label of its own, if that. */
+static struct session *forge_one_of_many(uint32_t n, bool is_alone)
+{
+	struct session *session;
+	char name[16];
+
+	snprintf(name, sizeof(name), "r%d", (int)n);
+	session = forge(100 + n, name, n);
+	session->sequence = n + 1;
+	session->fence = FENCE + n;
+	if (is_alone) {
+		session->uid = 2000 + n;
+		session->label = text_new(name, strlen(name));
+	}
+	return session;
+}
+
+static void restore_until_there_is_no_memory(bool are_alone)
+{
+	struct saved_table saved = {.next_sequence = 1000, .next_fence = FENCE + 1000};
 	struct session *session = NULL;
-	uint64_t restored = 0;
+	uint32_t restored = 0;
 	bool is_new;
 	int r = 0;
 
-	saved.totals.created = 80;
+	set_limit("default", 1000);
+	saved.totals.created = 800;
 	table_restore_globals(table, &saved, &change);
-	while (r == 0 && restored < 80) { /* the heap has room for fewer */
-		char name[16];
+	while (r == 0 && restored < 800) {
+		struct pool *pool = table_find_pool(table, "default", 7);
 
-		snprintf(name, sizeof(name), "r%d", (int)restored);
-		session = forge(100 + restored, name, (uint32_t)restored);
-		session->sequence = restored + 1;
-		session->fence = FENCE + restored;
+		session = forge_one_of_many(restored, are_alone);
 		r = table_restore_session(table, session, pool, NULL, now, &is_new, &change);
 		restored += r == 0;
 	}
 	ck_assert_int_eq(r, -ENOBUFS);
 	give_wanted();
-	ck_assert_int_eq(
-		table_restore_session(table, session, pool, NULL, now, &is_new, &change), 0);
+	ck_assert_int_eq(try_session(session), 0);
 	table_end_restoring(table, INT64_MAX, now, &change);
 	operate(0);
 	ck_assert_uint_eq(metrics().active, restored + 1);
+}
+
+START_TEST(without_room_for_its_deadline_a_session_stays_the_callers)
+{
+	restore_until_there_is_no_memory(false);
+}
+END_TEST
+
+/* There is room for their deadlines. */
+START_TEST(without_tallies_a_session_stays_the_callers)
+{
+	struct table_wants wants;
+	struct table_supply supply;
+
+	table_wants_for(table, 1000, &wants);
+	table_supply_init(&supply, &wants);
+	table_give(table, &wants, &supply);
+	table_supply_deinit(&supply);
+	restore_until_there_is_no_memory(true);
 }
 END_TEST
 
@@ -208,8 +255,10 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_sequence_from_the_future_is_a_contradiction);
 	tcase_add_test(tcase, a_fence_from_the_future_is_a_contradiction);
 	tcase_add_test(tcase, a_process_session_without_a_process_is_a_contradiction);
+	tcase_add_test(tcase, a_detached_session_with_a_process_is_a_contradiction);
 	tcase_add_test(tcase, a_session_of_a_pool_that_is_not_there_is_left_out);
-	tcase_add_test(tcase, without_memory_the_session_stays_the_callers);
+	tcase_add_test(tcase, without_room_for_its_deadline_a_session_stays_the_callers);
+	tcase_add_test(tcase, without_tallies_a_session_stays_the_callers);
 }
 
 int main(void)

@@ -2,6 +2,8 @@
 /* Who of those who wait is next. */
 #include "tests/unit/table_fixture.h"
 
+#include <stdio.h>
+
 static struct pool_settings settings;
 static uint64_t holders[8];
 
@@ -360,6 +362,83 @@ START_TEST(positions_follow_the_turns)
 }
 END_TEST
 
+/* Without what operate() does after each, which is slow with so many. Each in a key of its own, if
+ * that. Returns the last one. */
+static struct waiter *wait_in_line(int n, bool are_alone)
+{
+	struct create_request request = {.pool = "default",
+		.pool_length = 7,
+		.caller = &alice,
+		.timeout_ms = CREATE_TIMEOUT_ABSENT,
+		.wait_us = WAIT_FOR_EVER,
+		.inbox = &inbox};
+
+	for (int i = 0; i < n; i++) {
+		char name[16];
+		struct text *label = text_new(
+			name, (size_t)snprintf(name, sizeof(name), "%d", are_alone ? i : 0));
+		struct session_params params = {
+			.id = 100000 + (uint64_t)i, .units = 1, .label = label, .request_id = name};
+
+		params.request_id_length = (size_t)snprintf(name, sizeof(name), "%d", i);
+		request.fresh = session_new(&params);
+		request.waiter = make_waiter();
+		text_unref(label);
+		session_view_deinit(&created.session);
+		ck_assert_int_eq(table_create(table, &request, now, &created, &change), 0);
+		ck_assert(created.is_waiting);
+		give_wanted();
+	}
+	return request.waiter;
+}
+
+static void let_many_wait(void)
+{
+	fill(1, BY_LABEL);
+	settings.max_waiters = 5000;
+	set_pool("default", &settings);
+}
+
+START_TEST(a_place_far_back_in_a_key_is_said_to_be_the_largest)
+{
+	let_many_wait();
+	ck_assert_uint_eq(position_of(wait_in_line(POSITION_MAX - 1, false)), POSITION_MAX - 1);
+	ck_assert_uint_eq(position_of(WAIT(.label = "0")), POSITION_MAX);
+	ck_assert_uint_eq(position_of(WAIT(.label = "0")), POSITION_MAX);
+}
+END_TEST
+
+START_TEST(a_place_far_back_among_keys_is_said_to_be_the_largest)
+{
+	let_many_wait();
+	ck_assert_uint_eq(position_of(wait_in_line(POSITION_MAX + 100, true)), POSITION_MAX);
+}
+END_TEST
+
+START_TEST(the_first_of_very_many_keys_has_the_first_place)
+{
+	struct waiter *first;
+
+	let_many_wait();
+	first = WAIT(.label = "first");
+	advance_ms(1);
+	wait_in_line(POSITION_MAX + 100, true);
+	ck_assert_uint_eq(position_of(first), 1);
+}
+END_TEST
+
+START_TEST(a_place_far_back_among_the_starved_is_said_to_be_the_largest)
+{
+	struct waiter *last;
+
+	let_many_wait();
+	last = wait_in_line(POSITION_MAX + 100, false);
+	advance_ms(settings.starve_after_ms + 1);
+	pool_view("default"); /* tells the table the time */
+	ck_assert_uint_eq(position_of(last), POSITION_MAX);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, the_user_who_holds_least_is_next);
@@ -383,6 +462,10 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_key_whose_first_one_is_passed_over_stands_where_the_next_one_does);
 	tcase_add_test(tcase, those_without_a_label_have_no_quota_as_a_key);
 	tcase_add_test(tcase, positions_follow_the_turns);
+	tcase_add_test(tcase, a_place_far_back_in_a_key_is_said_to_be_the_largest);
+	tcase_add_test(tcase, a_place_far_back_among_keys_is_said_to_be_the_largest);
+	tcase_add_test(tcase, the_first_of_very_many_keys_has_the_first_place);
+	tcase_add_test(tcase, a_place_far_back_among_the_starved_is_said_to_be_the_largest);
 }
 
 int main(void)

@@ -52,6 +52,49 @@ START_TEST(an_orphan_of_an_unknown_process_is_nobodys)
 }
 END_TEST
 
+static size_t count_of_pid(int64_t pid)
+{
+	struct list_filter filter = {.uid = -1, .pid = pid, .state = -1};
+	struct session_view found;
+	uint64_t after;
+	size_t n = table_page(table, &alice, &filter, 0, 10, now, &found, 1, &after);
+
+	if (n)
+		session_view_deinit(&found);
+	return n;
+}
+
+/* As a store of an earlier daemon may have it: without a creator, too. */
+START_TEST(a_session_of_no_known_process_is_found_by_no_pid_until_it_is_attached)
+{
+	struct session_params params = {
+		.id = 7, .units = 1, .request_id = "r", .request_id_length = 1};
+	struct saved_table saved = {.next_sequence = 10, .next_fence = FENCE + 10, .peak = 1};
+	struct session *session = session_new(&params);
+	bool is_new;
+
+	saved.totals.created = 1;
+	table_restore_globals(table, &saved, &change);
+	session->sequence = 1;
+	session->fence = FENCE;
+	session->slots[0] = 0;
+	session->created_us = now.now_us;
+	session->state = SESSION_IDLE;
+	session->owner_kind = OWNER_CONNECTION;
+	session->timeout_ms = SESSION_TIMEOUT_NONE;
+	session->uid = session->creator_uid = 1000;
+	ck_assert_int_eq(table_restore_session(table, session, table_find_pool(table, "default", 7),
+				 make_process(&bob), now, &is_new, &change),
+		0);
+	table_find_pool(table, "default", 7)->counters.created++;
+	operate(0);
+	ck_assert_ptr_null(table_maker(container_of(session->owner, struct process, owner)));
+	ck_assert_uint_eq(count_of_pid(100), 0);
+	ck_assert_int_eq(attach(&alice, 7, OWNER_CONNECTION), 0);
+	ck_assert_uint_eq(count_of_pid(100), 1);
+}
+END_TEST
+
 START_TEST(the_sessions_of_a_process_share_it)
 {
 	uint64_t orphan = TAKE(), other = TAKE(.owner = &alice_again);
@@ -469,6 +512,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_processes_session_is_its_own_again);
 	tcase_add_test(tcase, a_detached_session_is_nobodys);
 	tcase_add_test(tcase, an_orphan_of_an_unknown_process_is_nobodys);
+	tcase_add_test(
+		tcase, a_session_of_no_known_process_is_found_by_no_pid_until_it_is_attached);
 	tcase_add_test(tcase, the_sessions_of_a_process_share_it);
 	tcase_add_test(tcase, the_exit_of_the_process_ends_its_orphans);
 	tcase_add_test(tcase, the_exit_of_a_holders_process_ends_its_orphans);

@@ -235,6 +235,18 @@ START_TEST(a_long_command_name_is_cut)
 }
 END_TEST
 
+START_TEST(only_known_processes_are_the_same)
+{
+	struct identity *one = alice.peer.identity, *same = alice_again.peer.identity;
+
+	ck_assert(identity_is_same(one, same));
+	ck_assert(!identity_is_same(one, alice_other.peer.identity));
+	ck_assert(!identity_is_same(one, NULL));
+	ck_assert(!identity_is_same(NULL, one));
+	ck_assert(!identity_is_same(foreign.peer.identity, foreign.peer.identity));
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, a_process_is_kept_while_it_owns_a_session);
@@ -256,6 +268,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, the_one_who_attached_last_may_retry_the_create);
 	tcase_add_test(tcase, a_granted_wait_is_its_processs);
 	tcase_add_test(tcase, a_long_command_name_is_cut);
+	tcase_add_test(tcase, only_known_processes_are_the_same);
 }
 
 int main(void)

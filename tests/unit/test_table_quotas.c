@@ -130,6 +130,31 @@ START_TEST(one_over_another_quota_is_passed_within_its_key)
 }
 END_TEST
 
+/* Both keys' first ones are passed over: then who came first of the others is next. */
+START_TEST(of_two_keys_whose_first_ones_are_passed_over_the_sooner_second_one_is_next)
+{
+	struct waiter *sooner, *later;
+
+	set_quota(BY_LABEL, 1);
+	settings.limit = 2;
+	set_pool("default", &settings);
+	TAKE(.owner = &carol, .label = "x");
+	TAKE(.owner = &root);
+	WAIT(.owner = &alice, .label = "x");
+	advance_ms(1);
+	WAIT(.owner = &bob, .label = "x");
+	advance_ms(1);
+	sooner = WAIT(.owner = &alice);
+	advance_ms(1);
+	later = WAIT(.owner = &bob);
+	gone(&root, 1);
+	expect_decided(sooner, 0);
+	expect_nobody_decided();
+	release_as(&alice, sooner->session->id, OUTCOME_COMPLETED, NULL);
+	expect_decided(later, 0);
+}
+END_TEST
+
 START_TEST(a_starved_one_over_its_quota_is_passed_over)
 {
 	struct waiter *bobs;
@@ -230,6 +255,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, units_above_a_quota_never_wait);
 	tcase_add_test(tcase, who_is_over_a_quota_waits_and_blocks_nobody);
 	tcase_add_test(tcase, one_over_another_quota_is_passed_within_its_key);
+	tcase_add_test(
+		tcase, of_two_keys_whose_first_ones_are_passed_over_the_sooner_second_one_is_next);
 	tcase_add_test(tcase, a_starved_one_over_its_quota_is_passed_over);
 	tcase_add_test(tcase, a_larger_quota_lets_waiters_in);
 	tcase_add_test(tcase, a_quota_below_a_waiters_units_refuses_it);

@@ -140,6 +140,22 @@ START_TEST(one_that_ended_before_the_commit_failed_keeps_its_outcome)
 }
 END_TEST
 
+/* Its creation is told again later than its end. */
+START_TEST(one_that_has_ended_is_not_undone)
+{
+	uint64_t id = TAKE();
+	struct session *session = session_ref(created.session.session);
+
+	release_as(&alice, id, OUTCOME_ERROR, "r");
+	table_undo_session(table, session, now, &change);
+	operate(0);
+	ck_assert_int_eq(outcome_of(id), OUTCOME_ERROR);
+	ck_assert(!session->is_undone);
+	ck_assert_uint_eq(metrics().totals.rejected[REJECTED_STORE], 0);
+	session_unref(session);
+}
+END_TEST
+
 START_TEST(what_was_stored_is_not_undone_and_marked_again)
 {
 	uint64_t id = TAKE_STORED(0);
@@ -453,6 +469,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_waiters_grant_that_cannot_be_stored_is_undone);
 	tcase_add_test(tcase, an_undone_session_makes_room_for_the_next_waiter);
 	tcase_add_test(tcase, one_that_ended_before_the_commit_failed_keeps_its_outcome);
+	tcase_add_test(tcase, one_that_has_ended_is_not_undone);
 	tcase_add_test(tcase, what_was_stored_is_not_undone_and_marked_again);
 	tcase_add_test(tcase, an_end_that_could_not_be_stored_is_marked_again);
 	tcase_add_test(tcase, a_change_while_the_commit_fails_is_marked_once);

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,43 @@ static int reply_of(const char *text, struct varlink_reply *reply)
 	return varlink_reply_decode(text, strlen(text), 32, reply);
 }
 
+/* {"KEY":"aaa..."} with LENGTH of them. */
+static const char *long_name(const char *key, size_t length)
+{
+	static char text[1024];
+	size_t used = (size_t)snprintf(text, sizeof(text), "{\"%s\":\"", key);
+
+	memset(text + used, 'a', length);
+	snprintf(text + used + length, sizeof(text) - used - length, "\"}");
+	return text;
+}
+
+START_TEST(the_name_of_a_method_is_as_long_as_it_may_be)
+{
+	struct varlink_call call;
+	struct varlink_fault fault;
+
+	ck_assert_int_eq(decode(long_name("method", VARLINK_METHOD_MAX), &call, &fault), 0);
+	ck_assert_uint_eq(call.method_length, VARLINK_METHOD_MAX);
+	ck_assert_int_eq(
+		decode(long_name("method", VARLINK_METHOD_MAX + 1), &call, &fault), -EBADMSG);
+	ck_assert_str_eq(fault.parameter, "method");
+	ck_assert_str_eq(fault.expected, "at most 255 bytes");
+}
+END_TEST
+
+START_TEST(a_flag_is_true_or_false)
+{
+	struct varlink_call call;
+	struct varlink_fault fault;
+
+	ck_assert_int_eq(decode("{\"method\":\"a.b\",\"more\":false}", &call, &fault), 0);
+	ck_assert(!call.more);
+	ck_assert_int_eq(decode("{\"method\":\"a.b\",\"oneway\":true}", &call, &fault), 0);
+	ck_assert(call.oneway);
+}
+END_TEST
+
 START_TEST(replies_come_apart_and_newer_keys_are_passed_over)
 {
 	struct varlink_reply reply;
@@ -75,6 +113,12 @@ START_TEST(replies_come_apart_and_newer_keys_are_passed_over)
 	ck_assert_str_eq(reply.error, "a.b.C");
 	ck_assert_int_eq(reply_of("{\"continues\":true}", &reply), 0);
 	ck_assert(reply.continues);
+	ck_assert_int_eq(reply_of("{\"continues\":false,\"error\":null}", &reply), 0);
+	ck_assert(!reply.continues);
+	ck_assert_str_eq(reply.error, "");
+	ck_assert_int_eq(reply_of(long_name("error", VARLINK_METHOD_MAX), &reply), 0);
+	ck_assert_uint_eq(strlen(reply.error), VARLINK_METHOD_MAX);
+	ck_assert_int_eq(reply_of(long_name("error", VARLINK_METHOD_MAX + 1), &reply), -EBADMSG);
 	ck_assert_int_eq(reply_of("{\"error\":1}", &reply), -EBADMSG);
 	ck_assert_int_eq(reply_of("{\"error\":\"\"}", &reply), -EBADMSG);
 	ck_assert_int_eq(reply_of("{\"continues\":1}", &reply), -EBADMSG);
@@ -82,6 +126,87 @@ START_TEST(replies_come_apart_and_newer_keys_are_passed_over)
 	ck_assert_int_eq(reply_of("nope", &reply), -EBADMSG);
 }
 END_TEST
+
+/* ---- serving ---- */
+
+static void reply_nothing(void *context, const struct varlink_method *method,
+	const struct varlink_call *call, struct json_writer *out)
+{
+	(void)context;
+	(void)method;
+	(void)call;
+	varlink_reply_begin(out);
+	varlink_reply_end(out, false);
+}
+
+/* What the service answers to a call of METHOD, with AFTER it; good until the next one. */
+static const char *served(const char *method, const char *after)
+{
+	static const struct varlink_method methods[] = {{"Do", reply_nothing, NULL}};
+	static const struct varlink_interface interface = {"a.b", "of a.b", methods, 1};
+	static const struct varlink_interface *const interfaces[] = {&interface};
+	static const struct varlink_service service = {"v", "p", "1", "u", interfaces, 1};
+	static char answer[2048];
+	struct varlink_call call;
+	struct varlink_fault fault;
+	struct json_writer w;
+	char text[256];
+
+	snprintf(text, sizeof(text), "{\"method\":\"%s\"%s}", method, after);
+	ck_assert_int_eq(decode(text, &call, &fault), 0);
+	json_writer_init(&w);
+	varlink_serve(&service, NULL, &call, &w);
+	ck_assert(!json_writer_failed(&w));
+	ck_assert_uint_lt(w.length, sizeof(answer));
+	answer[0] = '\0';
+	if (w.length)
+		memcpy(answer, w.data, w.length); /* its NUL included */
+	json_writer_deinit(&w);
+	return answer;
+}
+
+static const char *described(const char *interface)
+{
+	char asked[128];
+
+	snprintf(asked, sizeof(asked), ",\"parameters\":{\"interface\":\"%s\"}", interface);
+	return served("org.varlink.service.GetInterfaceDescription", asked);
+}
+
+START_TEST(a_service_tells_of_itself)
+{
+	ck_assert_str_eq(served("org.varlink.service.GetInfo", ""),
+		"{\"parameters\":{\"vendor\":\"v\",\"product\":\"p\",\"version\":\"1\","
+		"\"url\":\"u\",\"interfaces\":[\"org.varlink.service\",\"a.b\"]}}");
+	ck_assert_ptr_nonnull(
+		strstr(served("org.varlink.service.GetInfo", ",\"parameters\":{\"x\":1}"),
+			"InvalidParameter\",\"parameters\":{\"parameter\":\"x\""));
+	ck_assert_str_eq(described("a.b"), "{\"parameters\":{\"description\":\"of a.b\"}}");
+	ck_assert_ptr_nonnull(
+		strstr(described("org.varlink.service"), "interface org.varlink.service"));
+	ck_assert_str_eq(described("a.c"), "{\"error\":\"org.varlink.service.InterfaceNotFound\","
+					   "\"parameters\":{\"interface\":\"a.c\"}}");
+	ck_assert_ptr_nonnull(strstr(served("org.varlink.service.GetInterfaceDescription", ""),
+		"InvalidParameter\",\"parameters\":{\"parameter\":\"interface\""));
+}
+END_TEST
+
+START_TEST(a_service_has_what_it_has_and_nothing_else)
+{
+	ck_assert_str_eq(served("a.b.Do", ""), "{\"parameters\":{}}");
+	ck_assert_str_eq(served("a.b.Do", ",\"oneway\":true"), "");
+	ck_assert_str_eq(served("a.b.Do", ",\"upgrade\":true"),
+		"{\"error\":\"org.varlink.service.MethodNotImplemented\","
+		"\"parameters\":{\"method\":\"a.b.Do\"}}");
+	ck_assert_ptr_nonnull(strstr(served("a.b.Undo", ""), "MethodNotFound"));
+	ck_assert_ptr_nonnull(strstr(served("org.varlink.service.GetIn", ""), "MethodNotFound"));
+	ck_assert_ptr_nonnull(strstr(served("org.varlink.service.GetNone", ""), "MethodNotFound"));
+	ck_assert_ptr_nonnull(strstr(served("a.c.Do", ""), "InterfaceNotFound"));
+	ck_assert_ptr_nonnull(strstr(served("Do", ""), "InterfaceNotFound"));
+}
+END_TEST
+
+/* ---- fields ---- */
 
 START_TEST(what_is_encoded_decodes_to_the_same)
 {
@@ -143,7 +268,7 @@ START_TEST(wrong_parameters_are_named_with_what_was_expected)
 	static const char *const cases[][3] = {
 		{"{\"units\":0}", "units", "an integer from 1 to 4096"},
 		{"{\"units\":\"1\"}", "units", "an integer from 1 to 4096"},
-		{"{\"timeout_ms\":1.5}", "timeout_ms", "an integer"},
+		{"{\"timeout_ms\":1.5}", "timeout_ms", "an integer of 64 bits"},
 		{"{\"owner\":\"x\"}", "owner", "one of connection, process, detached"},
 		{"{\"metadata\":[]}", "metadata", "an object"},
 		{"{\"label\":\"\"}", "label", "1 to 128 bytes"},
@@ -160,6 +285,50 @@ START_TEST(wrong_parameters_are_named_with_what_was_expected)
 		ck_assert_ptr_nonnull(strstr(fault.expected, cases[i][2]));
 	}
 	ck_assert_int_eq(decode_create("{\"new\":1}", MESSAGE_IGNORE_UNKNOWN, &fault), 0);
+}
+END_TEST
+
+START_TEST(a_string_with_escapes_has_to_fit_in_the_room_for_it)
+{
+	struct varlink_fault fault;
+	char text[256] = "{\"label\":\"\\n";
+	size_t length = strlen(text);
+
+	memset(text + length, 'a', 100); /* longer than the room of decode_create() */
+	strcpy(text + length + 100, "\"}");
+	ck_assert_int_eq(
+		decode_create(text, MESSAGE_REFUSE_UNKNOWN, &fault), STATUS_INVALID_PARAMETER);
+	ck_assert_str_eq(fault.parameter, "label");
+	ck_assert_str_eq(fault.expected, "a shorter string");
+}
+END_TEST
+
+/* Of any size, and of a choice whose names are more than a fault has room for. */
+START_TEST(a_fault_says_as_much_as_fits)
+{
+	static const char *const names[] = {"a-name-of-thirty-two-bytes-in-all",
+		"another-name-of-as-many-bytes-000", "a-third-one-that-has-as-many-0000",
+		"a-fourth-one-that-is-too-much-000", NULL};
+	static const struct message_field fields[] = {
+		{MESSAGE_NAME("n"), .kind = FIELD_INT, .min = INT64_MIN + 1, .max = INT64_MAX},
+		{MESSAGE_NAME("e"), .kind = FIELD_ENUM, .names = names, .offset = 8},
+	};
+	static const struct message message = {.size = 16, .fields = fields, .n_fields = 2};
+	struct message_scratch scratch = {NULL, 0};
+	struct varlink_fault fault;
+	struct json_value value;
+	int64_t out[2];
+
+	ck_assert_int_eq(json_parse("{\"n\":\"1\"}", 9, 32, &value, NULL), 0);
+	ck_assert_int_ne(
+		message_decode(&message, &value, MESSAGE_REFUSE_UNKNOWN, &scratch, out, &fault), 0);
+	ck_assert_str_eq(fault.expected, "an integer of 64 bits");
+	ck_assert_int_eq(json_parse("{\"e\":\"x\"}", 9, 32, &value, NULL), 0);
+	ck_assert_int_ne(
+		message_decode(&message, &value, MESSAGE_REFUSE_UNKNOWN, &scratch, out, &fault), 0);
+	ck_assert_str_eq(fault.expected,
+		"one of a-name-of-thirty-two-bytes-in-all, another-name-of-as-many-bytes-000, "
+		"a-third-one-that-has-as-many-0000");
 }
 END_TEST
 
@@ -220,9 +389,15 @@ int main(void)
 
 	tcase_add_test(cases, calls_come_apart);
 	tcase_add_test(cases, broken_calls_name_what_is_wrong);
+	tcase_add_test(cases, the_name_of_a_method_is_as_long_as_it_may_be);
+	tcase_add_test(cases, a_flag_is_true_or_false);
 	tcase_add_test(cases, replies_come_apart_and_newer_keys_are_passed_over);
 	tcase_add_test(cases, what_is_encoded_decodes_to_the_same);
 	tcase_add_test(cases, wrong_parameters_are_named_with_what_was_expected);
+	tcase_add_test(cases, a_service_tells_of_itself);
+	tcase_add_test(cases, a_service_has_what_it_has_and_nothing_else);
+	tcase_add_test(cases, a_string_with_escapes_has_to_fit_in_the_room_for_it);
+	tcase_add_test(cases, a_fault_says_as_much_as_fits);
 	tcase_add_test(cases, a_long_unknown_name_is_cut_in_the_fault);
 	tcase_add_test(cases, numbers_beyond_the_room_are_counted);
 	tcase_add_test(cases, statuses_and_error_names_are_one_to_one);
