@@ -181,7 +181,7 @@ int batch_store(const struct batch *b, struct store *store, struct broker *broke
 
 	do
 		r = try_once(b, store, broker);
-	while (r == -ENOSPC && store_is_out_of_room(store) && store_grow(store));
+	while (r == -ENOSPC && store_is_out_of_room(store) && store_make_room(store));
 	return r;
 }
 

@@ -220,16 +220,13 @@ static int compare(const struct handoff_past *past, struct store *store)
 {
 	struct record_totals totals = {0};
 	struct saved_table saved = {0};
-	uint64_t n_sessions = 0;
 	bool is_same;
-	int r = store_count(store, &n_sessions);
+	int r = store_read_table(store, &saved, &totals);
 
-	if (r == 0)
-		r = store_read_table(store, &saved, &totals);
 	if (r < 0)
 		return r;
 	is_same = past->is_stored ? totals.session_sums == past->session_sums &&
-					    n_sessions == past->n_sessions
+					    store_count(store) == past->n_sessions
 				  : saved.next_fence <= past->next_fence;
 	saved_table_deinit(&saved);
 	return is_same ? 0 : -ESTALE;

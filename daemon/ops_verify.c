@@ -123,13 +123,15 @@ static void match(struct broker *broker, struct comparison *c)
 
 static int scan(struct broker *broker, struct store *store, struct comparison *c)
 {
-	uint64_t after = 0;
-	int r;
+	struct store_scan *stored;
+	bool is_end = false;
+	int r = store_scan_begin(store, &stored);
 
-	do {
-		r = store_each_session(store, after, STORED_A_LOCK, collect, c, &after);
+	while (r == 0 && !is_end) {
+		r = store_scan_next(stored, STORED_A_LOCK, collect, c, &is_end);
 		match(broker, c);
-	} while (r == 0 && after);
+	}
+	store_scan_end(stored);
 	return r;
 }
 

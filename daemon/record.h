@@ -35,13 +35,12 @@ uint32_t record_session(const struct saved_session *saved, void *ret);
 size_t record_pool_size(const struct saved_pool *saved);
 uint32_t record_pool(const struct saved_pool *saved, void *ret);
 
-/* Of the table, with what the store adds: the sums over all sessions' and pools' sums, the time
- * that the daemon stood still, and the number of the transaction that wrote it. */
+/* Of the table, with what the store adds: the sums over all sessions' and pools' sums, and
+ * the time that the daemon stood still. */
 struct record_totals {
 	uint64_t session_sums;
 	int64_t stalled_us;
 	uint64_t pool_sums;
-	uint64_t transaction; /* that wrote it */
 };
 size_t record_table_size(const struct saved_table *saved);
 void record_table(const struct saved_table *saved, const struct record_totals *totals, void *ret);

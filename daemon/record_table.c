@@ -66,7 +66,6 @@ struct table_fields {
 	uint64_t session_sums;
 	int64_t stalled_us;
 	uint64_t pool_sums;
-	uint64_t transaction;
 };
 
 #define ALLOW_EVERYBODY UINT32_MAX
@@ -303,7 +302,6 @@ void record_table(const struct saved_table *saved, const struct record_totals *t
 		.session_sums = totals->session_sums,
 		.stalled_us = totals->stalled_us,
 		.pool_sums = totals->pool_sums,
-		.transaction = totals->transaction,
 	};
 	char *at = (char *)ret + sizeof(struct record_head);
 
@@ -334,6 +332,5 @@ int record_read_table(
 	ret_totals->session_sums = fields.session_sums;
 	ret_totals->stalled_us = fields.stalled_us;
 	ret_totals->pool_sums = fields.pool_sums;
-	ret_totals->transaction = fields.transaction;
 	return read_pause(&fields.pause, &cursor, &ret->pause);
 }

@@ -11,9 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SESSIONS_A_SCAN 4096
-#define ENTRIES         32   /* into the table in one lock section */
-#define IDENTITIES      1024 /* remembered: a power of two */
+#define ENTRIES    32   /* into the table in one lock section */
+#define IDENTITIES 1024 /* remembered: a power of two */
 
 /* A session on its way into the table. */
 struct entry {
@@ -240,13 +239,13 @@ static int restore_session(void *context, uint64_t sequence, const void *bytes, 
 
 static int restore_sessions(struct recovery *recovery, struct store *store)
 {
-	uint64_t after = 0;
-	int r;
+	struct store_scan *scan;
+	bool is_end;
+	int r = store_scan_begin(store, &scan);
 
-	do
-		r = store_each_session(
-			store, after, SESSIONS_A_SCAN, restore_session, recovery, &after);
-	while (r == 0 && after);
+	if (r == 0)
+		r = store_scan_next(scan, SIZE_MAX, restore_session, recovery, &is_end);
+	store_scan_end(scan);
 	if (r == 0)
 		return enter_all(recovery);
 	enter_all(recovery); /* to be freed with the table */

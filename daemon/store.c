@@ -1,36 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/store.h"
-
-#include "daemon/store_file.h"
-#include "daemon/store_scan.h"
+#include "daemon/store_private.h"
 
 #include <errno.h>
-#include <lmdb.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct undo {
-	struct session *session;
-	uint32_t sum;
-};
-
-struct store {
-	struct store_file file;
-	MDB_txn *txn;
-	uint64_t last_key;     /* the largest there was */
-	uint64_t session_sums; /* with the present transaction */
-	uint64_t settled_sums; /* without */
-	uint64_t pool_sums, settled_pool_sums;
-	struct undo *undos; /* of the present transaction */
-	size_t n_undos, undos_capacity;
-	bool is_out_of_room; /* why the last transaction failed */
-	_Atomic uint64_t used_bytes;
-	_Atomic uint64_t size_bytes;
-};
-
-#define FULL_PERCENT  90 /* of the file: copy on write needs the rest for deletes */
+#define FULL_PERCENT  90 /* of the file: the rest is for deletes, and to clean in */
+#define MOST_PERCENT  93 /* what one transaction may reach */
 #define GROWN_PERCENT 70
+
+static const struct journal_place nowhere = {0, 0};
 
 bool store_is_lost(int error)
 {
@@ -42,65 +21,168 @@ const char *store_error(int error)
 	return store_is_lost(error) ? "the file is damaged" : strerror(-error);
 }
 
-/* ---- open ---- */
+/* ---- what is where ---- */
 
-static int read_last_key(struct store *store)
+int store_reserve_undo(struct store *store)
 {
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	int r = mdb_txn_begin(store->file.env, NULL, MDB_RDONLY, &store->txn);
+	size_t capacity = store->undos_capacity ? store->undos_capacity * 2 : 256;
+	struct undo *undos;
 
-	if (r)
-		return store_errno(r);
-	store->last_key = 0;
-	r = mdb_cursor_open(store->txn, store->file.sessions, &cursor);
-	if (r == 0) {
-		if (mdb_cursor_get(cursor, &key, &value, MDB_LAST) == 0)
-			memcpy(&store->last_key, key.mv_data, sizeof(store->last_key));
-		mdb_cursor_close(cursor);
-	}
-	mdb_txn_abort(store->txn);
-	store->txn = NULL;
-	return store_errno(r);
-}
-
-static int read_sums(struct store *store)
-{
-	struct saved_table table;
-	struct record_totals totals;
-	int r = store_read_table(store, &table, &totals);
-
-	if (r == -ENOENT) { /* a fresh one */
-		store->settled_sums = store->session_sums = 0;
-		store->settled_pool_sums = store->pool_sums = 0;
+	if (store->n_undos < store->undos_capacity)
 		return 0;
-	}
-	if (r < 0)
-		return r;
-	store->settled_sums = store->session_sums = totals.session_sums;
-	store->settled_pool_sums = store->pool_sums = totals.pool_sums;
-	saved_table_deinit(&table);
+	undos = realloc(store->undos, capacity * sizeof(*undos));
+	if (!undos)
+		return -ENOMEM;
+	store->undos = undos;
+	store->undos_capacity = capacity;
 	return 0;
 }
 
-static void measure(struct store *store, MDB_txn *txn)
+static void count(struct store *store, struct journal_place from, struct journal_place to)
 {
-	const MDB_dbi all[] = {store->file.sessions, store->file.meta};
-	uint64_t pages = 4; /* the two meta pages, and what lists the databases and free pages */
-	MDB_stat stat;
+	struct journal *journal = store->file.journal;
 
-	for (int i = 0; i < 2; i++)
-		if (mdb_stat(txn, all[i], &stat) == 0)
-			pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
-	atomic_store(&store->used_bytes, pages * store->file.page_size);
+	if (from.size)
+		journal_count_live(journal, from, -1);
+	if (to.size)
+		journal_count_live(journal, to, 1);
+	store->live_bytes += (uint64_t)to.size - from.size;
+}
+
+int store_move_session(struct store *store, struct session *session, uint64_t sequence,
+	struct journal_place place, uint32_t sum)
+{
+	struct undo undo = {.session = session,
+		.sequence = sequence,
+		.place = index_find(&store->sessions, sequence),
+		.sum = session ? session->stored_sum : 0};
+	int r = index_set(&store->sessions, sequence, place);
+
+	if (r < 0)
+		return r;
+	count(store, undo.place, place);
+	store->undos[store->n_undos++] = undo;
+	if (!session)
+		return 0;
+	store->sums.sessions += (uint64_t)sum - session->stored_sum;
+	session->stored_sum = sum;
+	return 0;
+}
+
+void store_move_pool(
+	struct store *store, struct stored_pool *pool, struct journal_place place, uint32_t sum)
+{
+	store->undos[store->n_undos++] =
+		(struct undo){.pool = pool, .place = pool->place, .sum = pool->sum};
+	count(store, pool->place, place);
+	store->sums.pools += (uint64_t)sum - pool->sum;
+	pool->place = place;
+	pool->sum = sum;
+}
+
+void store_move_table(struct store *store, struct journal_place place)
+{
+	count(store, store->table, place);
+	store->table = place;
+}
+
+static void undo_one(struct store *store, const struct undo *undo)
+{
+	if (undo->pool) {
+		count(store, undo->pool->place, undo->place);
+		undo->pool->place = undo->place;
+		undo->pool->sum = undo->sum;
+		return;
+	}
+	count(store, index_find(&store->sessions, undo->sequence), undo->place);
+	index_set(&store->sessions, undo->sequence, undo->place);
+	if (undo->session)
+		undo->session->stored_sum = undo->sum;
+}
+
+void store_undo(struct store *store)
+{
+	while (store->n_undos > 0)
+		undo_one(store, &store->undos[--store->n_undos]);
+	store_move_table(store, store->settled_table);
+	store->sums = store->settled_sums;
+	store_pools_sweep(&store->pools);
+}
+
+void store_settle(struct store *store)
+{
+	bool has_pools = false;
+
+	for (size_t i = 0; i < store->n_undos; i++)
+		has_pools |= store->undos[i].pool && !store->undos[i].pool->place.size;
+	store->n_undos = 0;
+	store->settled_table = store->table;
+	store->settled_sums = store->sums;
+	if (has_pools)
+		store_pools_sweep(&store->pools);
+}
+
+static void measure(struct store *store)
+{
+	atomic_store(&store->used_bytes, store->live_bytes);
 	atomic_store(&store->size_bytes, store->file.size);
 }
 
-static int begin_using(struct store *store)
-{
-	int r = read_last_key(store);
+/* ---- open ---- */
 
-	return r == 0 ? read_sums(store) : r;
+static void empty(struct store *store)
+{
+	store->n_undos = 0;
+	index_clear(&store->sessions);
+	store_pools_clear(&store->pools);
+	store->table = store->settled_table = nowhere;
+	store->live_bytes = 0;
+	store->largest = 0;
+	store->sums = store->settled_sums = (struct stored_sums){0, 0};
+}
+
+static int make(struct store *store)
+{
+	int r = store_file_make(&store->file);
+
+	empty(store);
+	return r == 0 ? store_load(store) : r;
+}
+
+static bool is_damage(int r)
+{
+	return r == -EUCLEAN || r == -EBADMSG || r == -EIO;
+}
+
+static int load(struct store *store, enum store_found *ret_found)
+{
+	int r = store_load(store);
+
+	if (r == 0) {
+		store_file_use(&store->file);
+		return 0;
+	}
+	if (r == -EPROTONOSUPPORT)
+		*ret_found = STORE_NEWER;
+	else if (is_damage(r))
+		*ret_found = STORE_CORRUPT;
+	else
+		return r;
+	return 0;
+}
+
+static int open_file(struct store *store, enum store_found *ret_found, const char **ret_aside)
+{
+	int r = store_file_open(&store->file, ret_found);
+
+	if (r == 0 && *ret_found == STORE_LOADED)
+		r = load(store, ret_found);
+	*ret_aside = store_file_aside(*ret_found);
+	if (r == 0 && *ret_aside)
+		r = store_file_set_aside(&store->file, *ret_aside);
+	if (r == 0 && *ret_found != STORE_LOADED)
+		r = make(store);
+	return r;
 }
 
 int store_open(struct store_options *options, struct store **ret, enum store_found *ret_found,
@@ -110,12 +192,19 @@ int store_open(struct store_options *options, struct store **ret, enum store_fou
 	int r;
 
 	*ret = store;
+	*ret_found = STORE_FRESH;
+	*ret_aside = NULL;
 	if (!store)
 		return -ENOMEM;
-	r = store_file_open(&store->file, options, ret_found, ret_aside);
+	r = index_init(&store->sessions);
 	if (r == 0)
-		r = begin_using(store);
-	atomic_store(&store->size_bytes, store->file.size);
+		r = store_file_init(&store->file, options);
+	if (r == 0)
+		r = open_file(store, ret_found, ret_aside);
+	if (r == 0)
+		witness_tell(&store->file.witness, journal_transaction(store->file.journal));
+	memcpy(options->seed, store->file.origin.seed, sizeof(options->seed));
+	measure(store);
 	return r;
 }
 
@@ -124,8 +213,12 @@ int store_begin_anew(struct store *store)
 	int r;
 
 	store_abort(store);
-	r = store_file_begin_anew(&store->file);
-	return r == 0 ? begin_using(store) : r;
+	store_file_close(&store->file);
+	/* If it is still there. */
+	store_file_set_aside(&store->file, store_file_aside(STORE_CORRUPT));
+	r = make(store);
+	measure(store);
+	return r;
 }
 
 void store_close(struct store *store)
@@ -133,8 +226,11 @@ void store_close(struct store *store)
 	if (!store)
 		return;
 	store_abort(store);
-	store_file_close(&store->file);
+	store_file_deinit(&store->file);
+	index_deinit(&store->sessions);
+	store_pools_clear(&store->pools);
 	free(store->undos);
+	free(store->record);
 	free(store);
 }
 
@@ -142,181 +238,236 @@ void store_close(struct store *store)
 
 int store_begin(struct store *store)
 {
-	int r = mdb_txn_begin(store->file.env, NULL, 0, &store->txn);
-
-	if (r)
-		store->txn = NULL;
 	store->is_out_of_room = false;
-	store->n_undos = 0;
-	return store_errno(r);
-}
-
-static int note(struct store *store, int r)
-{
-	if (r == MDB_MAP_FULL)
-		store->is_out_of_room = true;
-	return store_errno(r);
-}
-
-static int change_sum(struct store *store, struct session *session, uint32_t sum)
-{
-	if (store->n_undos == store->undos_capacity) {
-		size_t capacity = store->undos_capacity ? store->undos_capacity * 2 : 256;
-		struct undo *undos = realloc(store->undos, capacity * sizeof(*undos));
-
-		if (!undos)
-			return -ENOMEM;
-		store->undos = undos;
-		store->undos_capacity = capacity;
-	}
-	store->undos[store->n_undos++] = (struct undo){session, session->stored_sum};
-	store->session_sums += (uint64_t)sum - session->stored_sum;
-	session->stored_sum = sum;
+	if (!store->file.journal)
+		return -EUCLEAN;
+	journal_trim(store->file.journal);
 	return 0;
+}
+
+static int reserve_record(struct store *store, size_t size)
+{
+	size_t larger = store->record_size ? store->record_size : 4096;
+	char *record;
+
+	if (size <= store->record_size)
+		return 0;
+	while (larger < size)
+		larger *= 2;
+	record = realloc(store->record, larger);
+	if (!record)
+		return -ENOMEM;
+	store->record = record;
+	store->record_size = larger;
+	return 0;
+}
+
+void store_note_size(struct store *store, uint32_t size)
+{
+	if (size > store->largest)
+		store->largest = size;
+}
+
+static int append(struct store *store, const struct journal_entry *entry,
+	enum store_reserve reserve, struct journal_place *ret)
+{
+	struct journal *journal = store->file.journal;
+	size_t size = journal_size(entry->key_size, entry->size);
+	size_t largest = size > store->largest ? size : store->largest;
+	int r;
+
+	if (!journal_has_room(journal, size, reserve + largest / JOURNAL_CHUNK + 1)) {
+		store->is_out_of_room = true;
+		return -ENOSPC;
+	}
+	r = journal_append(journal, entry, ret);
+	store_note_size(store, (uint32_t)size);
+	return r;
+}
+
+/* The journal may be able to take it, but not to go on with it. */
+static bool has_room_to_live(struct store *store, const struct journal_entry *entry)
+{
+	uint64_t old = index_find(&store->sessions, entry->number).size;
+	uint64_t live = store->live_bytes + journal_size(0, entry->size) - old;
+
+	if (live > store->live_bytes && live > store->file.size / 100 * MOST_PERCENT)
+		store->is_out_of_room = true;
+	return !store->is_out_of_room;
 }
 
 int store_put_session(struct store *store, const struct saved_session *saved)
 {
-	uint64_t sequence = saved->session->sequence;
-	MDB_val key = {sizeof(sequence), &sequence};
-	MDB_val value = {record_session_size(saved), NULL};
-	bool is_last = sequence > store->last_key;
-	int r = mdb_put(store->txn, store->file.sessions, &key, &value,
-		MDB_RESERVE | (is_last ? MDB_APPEND : 0));
+	struct journal_entry entry = {.kind = KIND_SESSION,
+		.number = saved->session->sequence,
+		.size = (uint32_t)record_session_size(saved)};
+	struct journal_place place;
+	uint32_t sum;
+	int r = reserve_record(store, entry.size);
 
-	if (r)
-		return note(store, r);
-	if (is_last)
-		store->last_key = sequence;
-	return change_sum(store, saved->session, record_session(saved, value.mv_data));
+	if (r == 0)
+		r = store_reserve_undo(store);
+	if (r < 0)
+		return r;
+	if (!has_room_to_live(store, &entry))
+		return -ENOSPC;
+	sum = record_session(saved, store->record);
+	entry.bytes = store->record;
+	r = append(store, &entry, RESERVE_OF_SESSIONS, &place);
+	if (r < 0)
+		return r;
+	return store_move_session(store, saved->session, entry.number, place, sum);
 }
 
 int store_delete_session(struct store *store, struct session *session)
 {
-	uint64_t sequence = session->sequence;
-	MDB_val key = {sizeof(sequence), &sequence};
+	struct journal_entry entry = {.kind = KIND_SESSION_GONE, .number = session->sequence};
+	struct journal_place place;
 	int r;
 
 	if (!session->stored_sum)
 		return 0;
-	r = mdb_del(store->txn, store->file.sessions, &key, NULL);
-	return r ? note(store, r) : change_sum(store, session, 0);
-}
-
-#define POOL_KEY_SIZE (sizeof(STORE_POOL_PREFIX) - 1 + POOL_NAME_MAX)
-
-static MDB_val pool_key(char *buffer, const char *name, size_t length)
-{
-	size_t prefix = sizeof(STORE_POOL_PREFIX) - 1;
-
-	memcpy(buffer, STORE_POOL_PREFIX, prefix);
-	memcpy(buffer + prefix, name, length);
-	return (MDB_val){prefix + length, buffer};
-}
-
-/* Of the record that is there; 0 if there is none. */
-static uint32_t stored_pool_sum(struct store *store, MDB_val *key)
-{
-	struct record_head head = {0};
-	MDB_val value;
-
-	if (mdb_get(store->txn, store->file.meta, key, &value) == 0 &&
-		value.mv_size >= sizeof(head))
-		memcpy(&head, value.mv_data, sizeof(head));
-	return head.sum;
+	r = store_reserve_undo(store);
+	if (r == 0)
+		r = append(store, &entry, RESERVE_OF_DELETES, &place);
+	return r < 0 ? r : store_move_session(store, session, entry.number, nowhere, 0);
 }
 
 int store_put_pool(struct store *store, const struct saved_pool *saved)
 {
-	char buffer[POOL_KEY_SIZE];
-	MDB_val key = pool_key(buffer, saved->name->bytes, saved->name->length);
-	MDB_val value = {record_pool_size(saved), NULL};
-	uint32_t old_sum = stored_pool_sum(store, &key);
-	int r = mdb_put(store->txn, store->file.meta, &key, &value, MDB_RESERVE);
+	struct journal_entry entry = {.kind = KIND_POOL,
+		.key = saved->name->bytes,
+		.key_size = (uint16_t)saved->name->length,
+		.size = (uint32_t)record_pool_size(saved)};
+	struct stored_pool *pool = store_pools_get(&store->pools, entry.key, entry.key_size);
+	struct journal_place place;
+	uint32_t sum;
+	int r = pool ? reserve_record(store, entry.size) : -ENOMEM;
 
-	if (r)
-		return note(store, r);
-	store->pool_sums += (uint64_t)record_pool(saved, value.mv_data) - old_sum;
-	return 0;
+	if (r == 0)
+		r = store_reserve_undo(store);
+	if (r < 0)
+		return r;
+	sum = record_pool(saved, store->record);
+	entry.bytes = store->record;
+	r = append(store, &entry, RESERVE_OF_DELETES, &place);
+	if (r == 0)
+		store_move_pool(store, pool, place, sum);
+	return r;
 }
 
 int store_delete_pool(struct store *store, const char *name, size_t length)
 {
-	char buffer[POOL_KEY_SIZE];
-	MDB_val key = pool_key(buffer, name, length);
-	uint32_t old_sum = stored_pool_sum(store, &key);
-	int r = mdb_del(store->txn, store->file.meta, &key, NULL);
+	struct stored_pool *pool = store_pools_find(&store->pools, name, length, NULL);
+	struct journal_entry entry = {
+		.kind = KIND_POOL_GONE, .key = name, .key_size = (uint16_t)length};
+	struct journal_place place;
+	int r;
 
+	if (!pool || !pool->place.size)
+		return 0;
+	r = store_reserve_undo(store);
 	if (r == 0)
-		store->pool_sums -= old_sum;
-	return r == MDB_NOTFOUND ? 0 : note(store, r);
+		r = append(store, &entry, RESERVE_OF_DELETES, &place);
+	if (r == 0)
+		store_move_pool(store, pool, nowhere, 0);
+	return r;
 }
 
 int store_put_table(struct store *store, const struct saved_table *saved, int64_t stalled_us)
 {
-	struct record_totals totals = {.session_sums = store->session_sums,
+	struct record_totals totals = {.session_sums = store->sums.sessions,
 		.stalled_us = stalled_us,
-		.pool_sums = store->pool_sums,
-		.transaction = mdb_txn_id(store->txn)};
-	MDB_val key = {strlen(RECORD_TABLE_KEY), (void *)RECORD_TABLE_KEY};
-	MDB_val value = {record_table_size(saved), NULL};
-	int r = mdb_put(store->txn, store->file.meta, &key, &value, MDB_RESERVE);
+		.pool_sums = store->sums.pools};
+	struct journal_entry entry = {
+		.kind = KIND_TABLE, .size = (uint32_t)record_table_size(saved)};
+	struct journal_place place;
+	int r = reserve_record(store, entry.size);
 
-	if (r)
-		return note(store, r);
-	record_table(saved, &totals, value.mv_data);
-	return 0;
-}
-
-static void put_sums_back(struct store *store)
-{
-	while (store->n_undos > 0) {
-		struct undo *undo = &store->undos[--store->n_undos];
-
-		undo->session->stored_sum = undo->sum;
-	}
-	store->session_sums = store->settled_sums;
-	store->pool_sums = store->settled_pool_sums;
+	if (r < 0)
+		return r;
+	record_table(saved, &totals, store->record);
+	entry.bytes = store->record;
+	r = append(store, &entry, RESERVE_OF_DELETES, &place);
+	if (r == 0)
+		store_move_table(store, place);
+	return r;
 }
 
 void store_abort(struct store *store)
 {
-	if (store->txn)
-		mdb_txn_abort(store->txn);
-	store->txn = NULL;
-	put_sums_back(store);
+	if (!store->file.journal)
+		return;
+	store_undo(store);
+	journal_abort(store->file.journal);
+}
+
+static int commit(struct store *store)
+{
+	int r = journal_commit(store->file.journal);
+
+	if (r < 0) {
+		store_abort(store);
+		return r;
+	}
+	witness_tell(&store->file.witness, journal_transaction(store->file.journal));
+	store_settle(store);
+	return 0;
 }
 
 int store_commit(struct store *store)
 {
-	MDB_txn *txn = store->txn;
-	uint64_t transaction;
-	int r;
+	int r = store_clean_some(store);
 
-	measure(store, txn);
-	transaction = mdb_txn_id(txn);
-	store->txn = NULL;
-	r = mdb_txn_commit(txn);
-	if (r) {
-		put_sums_back(store);
-		return note(store, r);
+	if (r < 0) {
+		store_abort(store);
+		return r;
 	}
-	witness_tell(&store->file.witness, transaction);
-	store->settled_sums = store->session_sums;
-	store->settled_pool_sums = store->pool_sums;
-	store->n_undos = 0;
-	if (atomic_load(&store->used_bytes) > store->file.size / 100 * GROWN_PERCENT)
+	r = commit(store);
+	if (r < 0)
+		return r;
+	if (store->live_bytes > store->file.size / 100 * GROWN_PERCENT)
 		store_file_grow(&store->file); /* if it cannot, nine tenths are the limit */
-	atomic_store(&store->size_bytes, store->file.size);
+	measure(store);
 	return 0;
 }
+
+/* ---- room ---- */
 
 bool store_grow(struct store *store)
 {
 	bool is_larger = store_file_grow(&store->file);
 
-	atomic_store(&store->size_bytes, store->file.size);
+	measure(store);
 	return is_larger;
+}
+
+/* What is not needed any more is all over the file: then more of it is cleaned, in transactions
+ * of their own. */
+static bool clean_more(struct store *store)
+{
+	struct journal *journal = store->file.journal;
+	size_t before = journal_room(journal).free_chunks;
+
+	for (size_t i = journal_room(journal).chunks; i > 0; i--) {
+		size_t wanted = journal_room(journal).free_chunks * JOURNAL_CHUNK / 2;
+
+		if (store_clean(store, wanted) < 0) {
+			store_abort(store);
+			return false;
+		}
+		if (commit(store) < 0)
+			return false;
+		journal_trim(journal);
+		if (journal_room(journal).free_chunks > before)
+			return true;
+	}
+	return false;
+}
+
+bool store_make_room(struct store *store)
+{
+	return store_grow(store) || (store->file.journal && clean_more(store));
 }
 
 bool store_is_out_of_room(const struct store *store)
@@ -339,30 +490,92 @@ struct store_room store_room(const struct store *store)
 
 int store_each_pool(struct store *store, store_record_fn *fn, void *context)
 {
-	return store_errno(store_scan_pools(&store->file, fn, context));
-}
+	int r = 0;
 
-int store_each_session(struct store *store, uint64_t after, size_t max, store_record_fn *fn,
-	void *context, uint64_t *ret_after)
-{
-	return store_errno(store_scan_sessions(&store->file, after, max, fn, context, ret_after));
+	for (size_t i = 0; r == 0 && i < store->pools.count; i++) {
+		const struct stored_pool *pool = store->pools.items[i];
+		struct journal_entry entry;
+
+		r = journal_read(store->file.journal, pool->place, &entry);
+		if (r == 0 && (entry.kind != KIND_POOL || entry.key_size != pool->length ||
+				      memcmp(entry.key, pool->name, pool->length) != 0))
+			r = -EUCLEAN;
+		if (r == 0)
+			r = record_check(entry.bytes, entry.size, pool->name, pool->length, NULL);
+		if (r == 0)
+			r = fn(context, 0, entry.bytes, entry.size);
+	}
+	return r;
 }
 
 int store_read_table(struct store *store, struct saved_table *ret, struct record_totals *ret_totals)
 {
-	return store_errno(store_scan_table(&store->file, ret, ret_totals));
+	struct journal_entry entry;
+	int r;
+
+	if (!store->table.size)
+		return -ENOENT;
+	r = journal_read(store->file.journal, store->table, &entry);
+	if (r == 0 && entry.kind != KIND_TABLE)
+		r = -EUCLEAN;
+	if (r == 0)
+		r = record_check(
+			entry.bytes, entry.size, RECORD_TABLE_KEY, strlen(RECORD_TABLE_KEY), NULL);
+	return r == 0 ? record_read_table(entry.bytes, entry.size, ret, ret_totals) : r;
 }
 
-int store_count(struct store *store, uint64_t *ret)
+uint64_t store_count(const struct store *store)
 {
-	MDB_stat stat;
-	MDB_txn *txn;
-	int r = mdb_txn_begin(store->file.env, NULL, MDB_RDONLY, &txn);
+	return store->sessions.count;
+}
 
-	if (r)
-		return store_errno(r);
-	r = mdb_stat(txn, store->file.sessions, &stat);
-	*ret = r ? 0 : stat.ms_entries;
-	mdb_txn_abort(txn);
-	return store_errno(r);
+/* ---- sessions in order ---- */
+
+struct store_scan {
+	struct store *store;
+	uint64_t *sequences;
+	size_t n_sequences, next;
+};
+
+int store_scan_begin(struct store *store, struct store_scan **ret)
+{
+	struct store_scan *scan = calloc(1, sizeof(*scan));
+
+	*ret = scan;
+	if (!scan)
+		return -ENOMEM;
+	scan->store = store;
+	scan->n_sequences = store->sessions.count;
+	scan->sequences = index_list(&store->sessions);
+	return scan->sequences ? 0 : -ENOMEM;
+}
+
+static int scan_one(struct store_scan *scan, store_record_fn *fn, void *context)
+{
+	uint64_t sequence = scan->sequences[scan->next++];
+	struct journal_place place = index_find(&scan->store->sessions, sequence);
+	struct journal_entry entry;
+	int r = journal_read(scan->store->file.journal, place, &entry);
+
+	if (r == 0 && (entry.kind != KIND_SESSION || entry.number != sequence))
+		r = -EUCLEAN;
+	return r == 0 ? fn(context, sequence, entry.bytes, entry.size) : r;
+}
+
+int store_scan_next(
+	struct store_scan *scan, size_t max, store_record_fn *fn, void *context, bool *ret_is_end)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < max && scan->next < scan->n_sequences; i++)
+		r = scan_one(scan, fn, context);
+	*ret_is_end = scan->next == scan->n_sequences;
+	return r;
+}
+
+void store_scan_end(struct store_scan *scan)
+{
+	if (scan)
+		free(scan->sequences);
+	free(scan);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: one LMDB file, state.mdb, in the state directory (lmdb: http://www.lmdb.tech/doc/).
+/* The store: one file, state.journal, in the state directory, to which changes are appended
+ * (daemon/journal.h), and in memory where in it each session's and pool's record is.
  *
- * Why so: a transaction survives that the process is killed, not that the machine is (MDB_NOSYNC),
- * which is what sessions need, for they end with the boot, too. The file is allocated in full, in
- * steps, so that a full file system cannot fail a transaction in the middle; beyond nine tenths it
- * counts as full, because deleting needs pages, too. The key of a session is its sequence number,
- * so that new ones are appended.
+ * Why so: a transaction survives that the process is killed, not that the machine is, which is what
+ * sessions need, for they end with the boot, too; and it costs the same with a million of them. The
+ * file is allocated in full, in steps, so that a full file system cannot fail a transaction in the
+ * middle; beyond nine tenths it counts as full, because deleting needs room, too.
  *
- * LMDB trusts its pages. So before a file is used, a child process reads all of it, holds every
- * record against its sum, all of them against the totals of the last transaction, and writes a
- * compact copy without the list of free pages: damage ends the child, not the daemon.
+ * When a file is opened all of it is read: every record is held against its sum, all of them
+ * against the totals of the last transaction, and that against the number that was told outside of
+ * the file (daemon/store_witness.h).
  *
  * Results: 0 or a negated errno. One thread at a time: the committer's lock.
  */
@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_FILE    "state.mdb"
+#define STORE_FILE    "state.journal"
 #define STORE_STEP    ((size_t)16 << 20) /* bytes: what the file grows by */
 #define STORE_BOOT_ID 37                 /* bytes of a boot id and its NUL */
 
@@ -49,7 +49,7 @@ enum store_found {
  * replacing what was set aside for the same reason before. RET_FOUND and OPTIONS->seed are set;
  * RET_ASIDE is the name that it has then, in the directory, or NULL. On a failure RET, if it is not
  * NULL, is still to be closed, or a new file can be tried by store_begin_anew() unless STORE_LOADED
- * was found. Before there are threads: it forks. */
+ * was found. */
 int store_open(struct store_options *options, struct store **ret, enum store_found *ret_found,
 	const char **ret_aside);
 
@@ -80,21 +80,29 @@ bool store_is_out_of_room(const struct store *store);
 /* Make the file larger by a step; false if it is as large as it may be, or the file system is full.
  */
 bool store_grow(struct store *store);
+/* The same, or else gather the room that is there; false if there is none. Not in a transaction. */
+bool store_make_room(struct store *store);
 
 /* ---- reading ---- */
 
 typedef int store_record_fn(void *context, uint64_t sequence, const void *bytes, size_t size);
 
-/* Call FN for each; the first result but 0 ends it and is returned. */
+/* Call FN for each, by name; the first result but 0 ends it and is returned. */
 int store_each_pool(struct store *store, store_record_fn *fn, void *context);
-/* From the first session after AFTER, up to MAX of them; RET_AFTER is the last one's, 0 at the end.
- */
-int store_each_session(struct store *store, uint64_t after, size_t max, store_record_fn *fn,
-	void *context, uint64_t *ret_after);
+
+/* All sessions, in order, while nothing changes: RET is to be ended even if it cannot be begun,
+ * with -ENOMEM. */
+struct store_scan;
+int store_scan_begin(struct store *store, struct store_scan **ret);
+/* The next MAX of them; as above. */
+int store_scan_next(
+	struct store_scan *scan, size_t max, store_record_fn *fn, void *context, bool *ret_is_end);
+void store_scan_end(struct store_scan *scan);
+
 int store_read_table(
 	struct store *store, struct saved_table *ret, struct record_totals *ret_totals);
 /* How many sessions there are. */
-int store_count(struct store *store, uint64_t *ret);
+uint64_t store_count(const struct store *store);
 
 /* ---- room ---- */
 

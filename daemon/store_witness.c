@@ -14,7 +14,6 @@
 struct witness_page {
 	_Atomic uint64_t last;
 	_Atomic uint64_t not_last; /* its complement */
-	_Atomic uint64_t is_new_expected;
 };
 
 static int open_file(const char *path, int flags)
@@ -72,13 +71,6 @@ void witness_tell(struct witness *witness, uint64_t transaction)
 		return;
 	atomic_store_explicit(&page->last, transaction, memory_order_relaxed);
 	atomic_store_explicit(&page->not_last, ~transaction, memory_order_release);
-	atomic_store_explicit(&page->is_new_expected, 0, memory_order_release);
-}
-
-void witness_expect_new(struct witness *witness)
-{
-	if (witness->page)
-		atomic_store(&witness->page->is_new_expected, 1);
 }
 
 static bool confirms(const uint64_t *told, uint64_t transaction)
@@ -87,13 +79,13 @@ static bool confirms(const uint64_t *told, uint64_t transaction)
 
 	/* 0: of a store that is just being made */
 	return (!last && (!other || !told[1])) || transaction - last <= 1 ||
-	       transaction - other <= 1 || (told[2] == 1 && transaction == 1);
+	       transaction - other <= 1;
 }
 
 bool witness_confirms(const char *path, uint64_t transaction)
 {
 	int fd = open_file(path, O_RDONLY);
-	uint64_t told[3];
+	uint64_t told[2];
 	bool is_told;
 
 	if (fd < 0)

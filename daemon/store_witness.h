@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Which transaction was the last one, told from outside of the store's file: LMDB, whose meta pages
- * say so, would take a damaged number for an older state that is sound in itself, and what was
- * released since would be back. Private to the store.
+/* Which transaction was the last one, told from outside of the store's file: where its last ones
+ * are damaged it ends earlier, which is sound in itself, and what was released since would be back.
+ * Private to the store.
  *
  * A page of a file of its own, in shared memory: it costs two stores a commit, and stays when the
  * process is killed. */
@@ -24,10 +24,6 @@ void witness_close(struct witness *witness);
 
 /* This transaction has been committed. */
 void witness_tell(struct witness *witness, uint64_t transaction);
-
-/* The file is about to be replaced by one whose transactions begin anew, with 1; witness_tell()
- * ends that. */
-void witness_expect_new(struct witness *witness);
 
 /* Whether TRANSACTION may have been the last one of the store at PATH: the last one told, or the
  * one after it, for a process may be killed in between. True if there is no witness. */

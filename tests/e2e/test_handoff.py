@@ -749,7 +749,7 @@ class Trouble(HandoffTest):
     def test_a_store_that_is_gone_is_filled_again(self):
         client, waiter, session = self.set_up()
         self.left()
-        for name in ("state.mdb", "state.mdb-lock"):
+        for name in ("state.journal", "state.journal-last"):
             (self.broker.directory / "state" / name).unlink(missing_ok=True)
         self.broker.run()
         self.assertEqual(self.get(client, session)["orphaned"], False)

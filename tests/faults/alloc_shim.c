@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Makes the Nth allocation of a process fail, once or for good, whoever asks: the daemon, libuv,
- * LMDB, libsystemd or the C library. See shim.h; the file is named by USHER_ALLOC_SHIM.
+ * libsystemd or the C library. See shim.h; the file is named by USHER_ALLOC_SHIM.
  *
  * With USHER_ALLOC_SHIM_TRACE in the environment each failure's stack goes to standard error.
  */

@@ -80,7 +80,16 @@ class Begin(StateTest):
         self.fail_each("allocate", errno.ENOSPC, errno.EINTR)
 
     def test_rename(self):
-        self.fail_each("rename", errno.EIO)
+        """Of a fresh store, which is made under another name: it is made later."""
+        self.shim.choose("rename", errno.EIO)
+        self.shim.arm(1, False)
+        self.victim.spawn(**self.shim.environment())
+        self.assertTrue(self.victim.wait_ready(), self.victim.tail())
+        self.client = self.victim.client()
+        self.wait_until_creating()
+        self.assertEqual(self.shim.disarm(), 1)
+        self.crash()
+        self.assertKept()
 
 
 unittest.main()

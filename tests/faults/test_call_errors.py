@@ -212,11 +212,16 @@ class Store(CallTest):
     def test_growing_is_an_error_of_the_disk(self):
         self.fill_up("allocate", errno.EIO)
 
-    def test_there_is_no_address_space_to_grow(self):
-        self.fill_up("map", errno.ENOMEM)
-
-    def test_there_is_no_descriptor_to_grow(self):
-        self.fill_up("open", errno.EMFILE)
+    def test_growing_takes_neither_descriptors_nor_mappings(self):
+        self.offender = self.victim.client()
+        for kind, error in (("map", errno.ENOMEM), ("open", errno.EMFILE)):
+            self.shim.choose(kind, error)
+            self.shim.arm(1, True)
+            for _ in range(300):
+                self.create(pool="big", metadata={"a": LARGE})
+            self.shim.disarm()
+        self.check("afterwards")
+        self.offender.close()
 
     def fill_up(self, kind, error):
         """With more than a step of the store's. What is there stays, and it grows later."""

@@ -2,7 +2,7 @@
 """A store that cannot be used as it is: damaged, cut off, of another boot, of a newer version, or no
 store at all. usherd starts all the same, says on stderr what it set aside, and has either exactly
 the sessions that were acknowledged or none; fences go on rising. test_corruption.py [--all] flips
-every bit of what LMDB's two first pages say, not only some."""
+every bit of what the chunks' heads say, not only some."""
 import os
 import random
 import shutil
@@ -14,7 +14,9 @@ from stateful import Refused, StateTest, wait_for
 ALL = "--all" in sys.argv and (sys.argv.remove("--all") or True)
 SESSIONS = 120
 PAGE = os.sysconf("SC_PAGESIZE")
-META_BYTES = 152  # of each of LMDB's two first pages
+CHUNK = 128 << 10
+HEAD_BYTES = 152  # of a chunk: its own head, and the first fragment's
+LAPS = 5  # what is written before, and not needed any more
 RANDOM_FLIPS = 1000 if ALL else 100
 
 
@@ -24,8 +26,11 @@ class Corruption(StateTest):
         seed = random.randrange(10**9)
         print("seed", seed, file=sys.stderr)
         self.random = random.Random(seed)
-        self.store = self.victim.state / "state.mdb"
+        self.store = self.victim.state / "state.journal"
         self.begin()
+        for _ in range(LAPS):
+            for session in [self.create('{"pad":"%s"}' % ("x" * 3000)) for _ in range(30)]:
+                self.release(session)
         for n in range(SESSIONS):
             self.create('{"n":%d,"pad":"%s"}' % (n, "x" * self.random.randrange(400)))
         for session in self.random.sample(list(self.expected), 20):
@@ -57,7 +62,7 @@ class Corruption(StateTest):
         self.victim.log.write_bytes(b"")
 
     def set_aside(self):
-        return [p for p in self.victim.state.iterdir() if p.name.startswith("state.mdb.")]
+        return [p for p in self.victim.state.iterdir() if p.name.startswith("state.journal.")]
 
     def look(self, what, **environment):
         """Begin a life with the store as it is now; what it makes of it."""
@@ -125,18 +130,26 @@ class Corruption(StateTest):
         self.put(self.sound)
         self.assertEqual(self.look("nothing"), "kept")
 
-    def test_flipped_bits_of_the_first_pages(self):
-        bits = [8 * (page * PAGE + byte) + bit
-                for page in (0, 1) for byte in range(META_BYTES) for bit in range(8)]
+    def heads(self):
+        return range(0, self.used, CHUNK)
+
+    def test_flipped_bits_of_the_heads(self):
+        bits = [8 * (at + byte) + bit for at in self.heads() for byte in range(HEAD_BYTES) for bit in range(8)]
         for bit in bits if ALL else self.random.sample(bits, 200):
             self.flip(bit)
         self.assertGreater(self.outcomes["none"], 0)
 
-    def test_the_number_of_the_last_transaction(self):
-        """Which LMDB believes, and takes an older state for the present one."""
-        for page in (0, 1):
-            for bit in range(8 * 8):
-                self.flip(8 * (page * PAGE + META_BYTES - 8) + bit)
+    def test_the_last_transaction(self):
+        """Where it is damaged, what was before is sound in itself, and yet not what was told."""
+        end = self.last_byte()
+        for bit in range(8 * (end - 64), 8 * end, 3):
+            self.flip(bit)
+        self.assertEqual(self.outcomes["kept"], 0)
+
+    def last_byte(self):
+        """Of the newest chunk."""
+        newest = max(self.heads(), key=lambda at: int.from_bytes(self.sound[at + 80:at + 88], "little"))
+        return newest + len(self.sound[newest:newest + CHUNK].rstrip(b"\0"))
 
     def test_flipped_bits_anywhere(self):
         for _ in range(RANDOM_FLIPS):
@@ -157,9 +170,9 @@ class Corruption(StateTest):
         self.assertGreater(self.outcomes["none"], 10)
 
     def test_cut_off_where_nothing_is_used(self):
-        length = (self.used + PAGE - 1) // PAGE * PAGE
+        length = (self.used + CHUNK - 1) // CHUNK * CHUNK
         self.put(self.sound[:length])
-        self.assertEqual(self.look("cut off behind the last page"), "kept")
+        self.assertEqual(self.look("cut off behind the last chunk"), "kept")
 
     def test_pages_of_zeros_and_pages_that_changed_places(self):
         pages = range((self.used + PAGE - 1) // PAGE)
@@ -207,9 +220,10 @@ class Corruption(StateTest):
         self.assertEqual(self.set_aside()[0].read_bytes()[:PAGE], self.sound[:PAGE])
 
     def test_a_newer_version(self):
-        version = b"version1" + bytes(7)
-        self.assertIn(version, self.sound)
-        self.put(self.sound.replace(version, b"version9" + bytes(7)))
+        data = bytearray(self.sound)
+        for at in self.heads():
+            data[at + 16] = 9
+        self.put(bytes(data))
         self.assertEqual(self.look("a newer version"), "none")
         self.assertIn("newer", self.victim.tail())
 
@@ -232,7 +246,7 @@ class Corruption(StateTest):
             self.assertSaysSo("no permission")
             self.assertIn("ermission", self.victim.tail())
         else:
-            self.assertIn("state.mdb", self.victim.tail())
+            self.assertIn("state.journal", self.victim.tail())
             self.assertEqual(self.victim.process.returncode, 1)
         self.assertNotIn("Sanitizer", self.victim.tail())
 

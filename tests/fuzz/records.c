@@ -33,8 +33,10 @@ static size_t n_sessions, n_pools;
 
 /* Called by the linker only. */
 int __wrap_store_each_pool(struct store *store, store_record_fn *fn, void *context);
-int __wrap_store_each_session(struct store *store, uint64_t after, size_t max, store_record_fn *fn,
-	void *context, uint64_t *ret_after);
+int __wrap_store_scan_begin(struct store *store, struct store_scan **ret);
+int __wrap_store_scan_next(
+	struct store_scan *scan, size_t max, store_record_fn *fn, void *context, bool *ret_is_end);
+void __wrap_store_scan_end(struct store_scan *scan);
 int __wrap_store_read_table(
 	struct store *store, struct saved_table *ret, struct record_totals *ret_totals);
 
@@ -50,17 +52,28 @@ int __wrap_store_each_pool(struct store *store, store_record_fn *fn, void *conte
 	return r;
 }
 
-int __wrap_store_each_session(struct store *store, uint64_t after, size_t max, store_record_fn *fn,
-	void *context, uint64_t *ret_after)
+int __wrap_store_scan_begin(struct store *store, struct store_scan **ret)
+{
+	(void)store;
+	*ret = NULL;
+	return 0;
+}
+
+void __wrap_store_scan_end(struct store_scan *scan)
+{
+	(void)scan;
+}
+
+int __wrap_store_scan_next(
+	struct store_scan *scan, size_t max, store_record_fn *fn, void *context, bool *ret_is_end)
 {
 	int r = 0;
 
-	(void)store;
-	(void)after;
+	(void)scan;
 	REQUIRE(max >= n_sessions);
 	for (size_t i = 0; r == 0 && i < n_sessions; i++)
 		r = fn(context, sessions[i].sequence, sessions[i].bytes, sessions[i].size);
-	*ret_after = 0;
+	*ret_is_end = true;
 	return r;
 }
 

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../../packaging/lib.sh"
 
 here=$repository/tests/fuzz
-all=(calls client command_line config handoff records scanner)
+all=(calls client command_line config handoff journal records scanner)
 targets=()
 seconds=30
 engine=libfuzzer

@@ -269,6 +269,11 @@ bool store_grow(struct store *store)
 	return true;
 }
 
+bool store_make_room(struct store *store)
+{
+	return store_grow(store);
+}
+
 struct store_room store_room(const struct store *store)
 {
 	(void)store;

@@ -161,7 +161,7 @@ test_state_is_the_brokers_alone() {
   is 'usher usher 700' "$(stat -c '%U %G %a' /var/lib/usher)"
   is '' "$(find /run/usher/state /var/lib/usher -type f ! \( -user usher -perm 600 \))"
   ok usherctl release "$(usherctl create --detached)"
-  [ -s /run/usher/state/state.mdb ] || fail 'no store'
+  [ -s /run/usher/state/state.journal ] || fail 'no store'
   [ -s /var/lib/usher/fence ] || fail 'no mark of the fences'
 }
 

@@ -44,6 +44,8 @@ int commit(void);
 void commit_range(uint64_t first, uint64_t last);
 void commit_drop(uint64_t number);
 void abort_all(void);
+/* It was put, but that is not what is in the store now. */
+void take_back(uint64_t number);
 /* The store has nothing any more. */
 void forget_stored(void);
 
@@ -53,7 +55,7 @@ uint64_t count(void);
 /* All records, one after another: equal only if all is. */
 struct dump {
 	char *bytes;
-	size_t size;
+	size_t size, capacity;
 };
 struct dump dump_store(void);
 bool dumps_are_equal(const struct dump *a, const struct dump *b);
