@@ -76,6 +76,8 @@ main() {
     socket=$(runtime_directory)/usher.sock
     set -- --socket "$socket" "$@"
   fi
+  # As the service has it: large pages where the table is large.
+  export GLIBC_TUNABLES=${GLIBC_TUNABLES-glibc.malloc.hugetlb=1}
   hints "$(realpath -m -- "$socket")" "$(dirname "$usherctl")"
   exec "$usherd" "$@"
 }

@@ -12,6 +12,8 @@ import machine
 import manager
 import process
 
+AS_THE_SERVICE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+
 # No limit of usher's own must be what is measured.
 CONFIG = """\
 [broker]
@@ -36,10 +38,11 @@ class Peer:
     runs: str = None           # of our programs, if it is not named as the peer is
     has_depth: bool = True     # more than one call can be under way on a connection
     measure: object = field(default=None, repr=False)
+    environment: dict = field(default_factory=dict)  # beside our own
 
 
 def usherd(title, setup, *arguments):
-    return Peer(title, setup, "usher", arguments)
+    return Peer(title, setup, "usher", arguments, environment=AS_THE_SERVICE)
 
 
 def redis(title, setup, *arguments):
@@ -114,5 +117,6 @@ def served(name, programs, place, **config):
     """A Server of the peer, with a socket."""
     with process.directory_in(place) as home:
         command = command_of(name, programs, home, **config)
-        with process.Server(command, home / "log", home / "s") as server:
+        environment = {**os.environ, **PEERS[name].environment}
+        with process.Server(command, home / "log", home / "s", environment) as server:
             yield server

@@ -79,11 +79,11 @@ def directory_in(place):
 class Server:
     """A process that serves a Unix socket, or a port of 127.0.0.1; ends with its `with`."""
 
-    def __init__(self, command, log, address):
+    def __init__(self, command, log, address, environment=None):
         self.address = address
         self.log = pathlib.Path(log)
         with open(self.log, "ab") as file:
-            self.process = spawn(command, stdout=file, stderr=file)
+            self.process = spawn(command, stdout=file, stderr=file, env=environment)
 
     def __enter__(self):
         try:
