@@ -62,7 +62,6 @@ struct cleaner {
 	uint32_t chunk; /* NO_CHUNK: the oldest one is next */
 	uint32_t at;    /* 0: not begun */
 	uint32_t fragment_end;
-	uint64_t chain;
 };
 
 struct journal {

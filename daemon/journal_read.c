@@ -19,7 +19,7 @@ static int read_at(int fd, void *bytes, size_t size, uint64_t at, size_t *ret_si
 		ssize_t n = pread(fd, (char *)bytes + done, size - done, (off_t)(at + done));
 
 		if (n < 0 && errno != EINTR)
-			return -errno;
+			return errno == EIO ? -EUCLEAN : -errno;
 		if (n == 0)
 			break;
 		done += n > 0 ? (size_t)n : 0;
@@ -162,22 +162,28 @@ int journal_read(struct journal *j, struct journal_place place, struct journal_e
 
 /* ---- fragments ---- */
 
-/* The one at AT of the chunk in the window; false if there is none that follows CHAIN. */
+/* What is at AT of the chunk in the window; false if it cannot be one. */
+static bool parse_fragment(const struct journal *j, uint32_t at, struct fragment_head *ret)
+{
+	if (j->window_size < at + sizeof(*ret))
+		return false;
+	memcpy(ret, j->window + at, sizeof(*ret));
+	return ret->transaction && ret->length % 8 == 0 &&
+	       ret->length <= j->window_size - at - sizeof(*ret);
+}
+
+/* The same; false as well if it does not follow CHAIN. */
 static bool find_fragment(
 	const struct journal *j, uint32_t at, uint64_t chain, struct fragment_head *ret)
 {
-	const char *bytes = j->window + at;
-
-	if (j->window_size < at + sizeof(*ret))
-		return false;
-	memcpy(ret, bytes, sizeof(*ret));
-	return ret->length % 8 == 0 && ret->length <= j->window_size - at - sizeof(*ret) &&
-	       ret->sum == fragment_sum(chain, bytes, ret->length);
+	return parse_fragment(j, at, ret) &&
+	       ret->sum == fragment_sum(chain, j->window + at, ret->length);
 }
 
 /* ---- cleaning ---- */
 
-/* The next fragment in which an entry begins: 1; 0 at the end of the chunk. */
+/* The next fragment in which an entry begins: 1; 0 at the end of the chunk. It was whole when it
+ * was found or written. */
 static int next_fragment(struct journal *j)
 {
 	struct cleaner *c = &j->cleaner;
@@ -186,9 +192,8 @@ static int next_fragment(struct journal *j)
 	do {
 		if (JOURNAL_CHUNK - c->fragment_end < FRAGMENT_MIN)
 			return 0;
-		if (!find_fragment(j, c->fragment_end, c->chain, &head))
+		if (!parse_fragment(j, c->fragment_end, &head))
 			return -EUCLEAN;
-		c->chain = head.sum;
 		c->at = c->fragment_end + (uint32_t)sizeof(head);
 		c->fragment_end = c->at + head.length;
 	} while (head.tail >= head.length);
@@ -217,7 +222,6 @@ static int begin_cleaning(struct journal *j)
 	if (head.sum != chunk_head_sum(&head))
 		return -EUCLEAN;
 	c->at = c->fragment_end = sizeof(head);
-	c->chain = head.chain;
 	return 1;
 }
 

@@ -151,7 +151,7 @@ static int make(struct store *store)
 
 static bool is_damage(int r)
 {
-	return r == -EUCLEAN || r == -EBADMSG || r == -EIO;
+	return r == -EUCLEAN || r == -EBADMSG;
 }
 
 static int load(struct store *store, enum store_found *ret_found)
@@ -276,10 +276,11 @@ static int append(struct store *store, const struct journal_entry *entry,
 	size_t largest = size > store->largest ? size : store->largest;
 	int r;
 
-	if (!journal_has_room(journal, size, reserve + largest / JOURNAL_CHUNK + 1)) {
-		store->is_out_of_room = true;
-		return -ENOSPC;
-	}
+	while (!journal_has_room(journal, size, reserve + largest / JOURNAL_CHUNK + 1))
+		if (!store_file_grow(&store->file)) {
+			store->is_out_of_room = true;
+			return -ENOSPC;
+		}
 	r = journal_append(journal, entry, ret);
 	store_note_size(store, (uint32_t)size);
 	return r;
@@ -291,9 +292,12 @@ static bool has_room_to_live(struct store *store, const struct journal_entry *en
 	uint64_t old = index_find(&store->sessions, entry->number).size;
 	uint64_t live = store->live_bytes + journal_size(0, entry->size) - old;
 
-	if (live > store->live_bytes && live > store->file.size / 100 * MOST_PERCENT)
-		store->is_out_of_room = true;
-	return !store->is_out_of_room;
+	while (live > store->live_bytes && live > store->file.size / 100 * MOST_PERCENT)
+		if (!store_file_grow(&store->file)) {
+			store->is_out_of_room = true;
+			return false;
+		}
+	return true;
 }
 
 int store_put_session(struct store *store, const struct saved_session *saved)

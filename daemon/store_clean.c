@@ -7,7 +7,10 @@
 
 #define FREE_PART 12 /* of the chunks, one in so many is to be free */
 #define FREE_MIN  ((size_t)6)
-#define URGENCY   4
+#define LAP_TIMES                                                                                  \
+	4 /* what is needed, and so much more, is all that is to be read at the next start */
+#define LAP_MORE ((uint64_t)2 << 20)
+#define URGENCY  4
 
 static struct stored_pool *pool_of(const struct store *store, const struct journal_entry *entry)
 {
@@ -67,6 +70,9 @@ static int clean_entry(struct store *store, size_t *ret)
 		journal_clean_again(journal);
 		return 0;
 	}
+	if (entry.kind == KIND_SESSION && record_check(entry.bytes, entry.size, &entry.number,
+						  sizeof(entry.number), NULL) < 0)
+		return -EUCLEAN;
 	r = write_again(store, &entry);
 	return r < 0 ? r : 1;
 }
@@ -87,8 +93,9 @@ int store_clean(struct store *store, size_t wanted)
  * gained by each. */
 static size_t bytes_to_clean(const struct journal_room *room, size_t enough, size_t written)
 {
-	size_t wanted = written * (2 + URGENCY * room->chunks * (enough - room->free_chunks) /
-						  (enough * (room->free_chunks + 1)));
+	size_t lacking = enough > room->free_chunks ? enough - room->free_chunks : 0;
+	size_t wanted = written *
+			(2 + URGENCY * room->chunks * lacking / (enough * (room->free_chunks + 1)));
 	size_t most = room->free_chunks * JOURNAL_CHUNK / 2;
 
 	return wanted < most ? wanted : most;
@@ -99,10 +106,11 @@ int store_clean_some(struct store *store)
 	struct journal *journal = store->file.journal;
 	struct journal_room room = journal_room(journal);
 	size_t enough = room.chunks / FREE_PART;
+	uint64_t used = (room.chunks - room.free_chunks) * JOURNAL_CHUNK;
 
 	if (enough < FREE_MIN)
 		enough = FREE_MIN;
-	if (room.free_chunks >= enough)
+	if (room.free_chunks >= enough && used <= store->live_bytes * LAP_TIMES + LAP_MORE)
 		return 0;
 	return store_clean(store, bytes_to_clean(&room, enough, journal_written(journal)));
 }

@@ -87,10 +87,11 @@ int store_file_open(struct store_file *file, enum store_found *ret_found)
 		return -errno; /* what may not be read is not damaged by that */
 	}
 	file->size = (size_t)stat.st_size / JOURNAL_CHUNK * JOURNAL_CHUNK;
+	file->is_allocated = stat.st_blocks * 512 >= stat.st_size && file->size % STORE_STEP == 0;
 	r = journal_open(fd, file->size, &found, &file->journal);
 	if (r == 0)
 		*ret_found = judge(file, found);
-	return r == -EIO || r == -EUCLEAN ? 0 : r;
+	return r == -EUCLEAN ? 0 : r;
 }
 
 /* Where the file system is full the file keeps the size it has. */
@@ -99,7 +100,8 @@ void store_file_use(struct store_file *file)
 	struct journal_origin origin = journal_origin(file->journal);
 
 	memcpy(file->origin.seed, origin.seed, sizeof(origin.seed));
-	enlarge(file, round_up(file->size));
+	if (!file->is_allocated)
+		enlarge(file, round_up(file->size));
 }
 
 const char *store_file_aside(enum store_found found)

@@ -13,7 +13,8 @@ struct store_file {
 	char *path;
 	struct witness witness;
 	struct journal *journal; /* NULL while it is not open */
-	size_t size;             /* allocated */
+	size_t size;
+	bool is_allocated; /* when it was opened */
 	size_t max_bytes;
 	struct journal_origin origin;
 };

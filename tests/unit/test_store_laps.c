@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define NUMBERS  300 /* of the sessions that come and go */
-#define ROUNDS   6000
+#define ROUNDS   4000
 #define MIXTURES 300
 
 static void setup(void)
@@ -45,10 +45,11 @@ static void expect_same(const struct dump *expected)
 
 static size_t random_size(void)
 {
-	switch (random_below(20)) {
+	switch (random_below(6)) {
 	case 0:
-		return random_below(400000); /* more than a chunk */
 	case 1:
+		return random_below(400000); /* more than a chunk */
+	case 2:
 		return 0;
 	default:
 		return random_below(4000);
@@ -57,7 +58,7 @@ static size_t random_size(void)
 
 static int change(uint64_t number)
 {
-	if (session_of(number)->stored_sum && random_below(2))
+	if (session_of(number)->stored_sum && random_below(3) == 0)
 		return drop(number);
 	set_metadata(number, random_size());
 	return put(number);
