@@ -126,16 +126,24 @@ START_TEST(what_is_needed_stays_lap_after_lap)
 }
 END_TEST
 
+/* With sessions from 1 on, of so many bytes; how many. */
+static uint64_t fill_up(size_t bytes)
+{
+	uint64_t n = 0;
+
+	while (!store_room(store).is_full) {
+		set_metadata(++n, bytes);
+		commit_range(n, n);
+	}
+	return n;
+}
+
 /* Nothing is left but what is new: that the file has been full is of no consequence. */
 START_TEST(all_can_go_and_come_again)
 {
 	for (int lap = 0; lap < 5; lap++) {
-		uint64_t n = 0;
+		uint64_t n = fill_up(50000);
 
-		while (!store_room(store).is_full) {
-			set_metadata(++n, 50000);
-			commit_range(n, n);
-		}
 		for (uint64_t number = 1; number <= n; number++)
 			commit_drop((number * 7) % n + 1);
 		for (uint64_t number = 1; number <= n; number++)
@@ -149,12 +157,8 @@ END_TEST
 
 START_TEST(a_full_file_makes_room_of_what_lies_between)
 {
-	uint64_t n = 0;
+	uint64_t n = fill_up(20000);
 
-	while (!store_room(store).is_full) {
-		set_metadata(++n, 20000);
-		commit_range(n, n);
-	}
 	for (uint64_t number = 1; number <= n; number += 2) {
 		ck_assert_int_eq(store_begin(store), 0);
 		ck_assert_int_eq(drop(number), 0);
@@ -176,12 +180,8 @@ END_TEST
 
 START_TEST(without_anything_to_gather_there_is_no_room_to_make)
 {
-	uint64_t n = 0;
+	uint64_t n = fill_up(20000);
 
-	while (!store_room(store).is_full) {
-		set_metadata(++n, 20000);
-		commit_range(n, n);
-	}
 	for (int tries = 0; tries < 1000 && store_make_room(store); tries++)
 		;
 	ck_assert(!store_make_room(store));
