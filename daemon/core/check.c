@@ -19,8 +19,8 @@ static const char *check_deadline(const struct table *table, const struct sessio
 
 	if (is_due != is_in_heap)
 		return "a session is in the deadline heap without cause, or missing";
-	if (is_in_heap && (session->heap_index >= table->deadlines.count ||
-				  table->deadlines.items[session->heap_index] != session))
+	if (is_in_heap &&
+		!heap_has(&table->deadlines, session->heap_index, session, session->deadline_us))
 		return "a session has a wrong place in the deadline heap";
 	if (session->owner_kind == OWNER_DETACHED && session->timeout_ms == SESSION_TIMEOUT_NONE)
 		return "a detached session has no timeout";
@@ -190,10 +190,7 @@ static const char *check_order(const struct table *table)
 
 static const char *check_heap(const struct heap *heap)
 {
-	for (size_t i = 1; i < heap->count; i++)
-		if (heap->is_before(heap->items[i], heap->items[(i - 1) / 2]))
-			return "a heap is not in order";
-	return NULL;
+	return heap_is_ordered(heap) ? NULL : "a heap is not in order";
 }
 
 static const char *check_history(const struct table *table)

@@ -19,8 +19,7 @@ static const char *check_waiter(
 		return "a waiter stands in another key";
 	if (is_in_heap != (waiter->deadline_us != WAIT_FOR_EVER))
 		return "a waiter is in the heap of waits without cause, or missing";
-	if (is_in_heap && (waiter->heap_index >= table->waits.count ||
-				  table->waits.items[waiter->heap_index] != waiter))
+	if (is_in_heap && !heap_has(&table->waits, waiter->heap_index, waiter, waiter->deadline_us))
 		return "a waiter has a wrong place in the heap of waits";
 	return check_session_links(table, session);
 }

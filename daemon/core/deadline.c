@@ -79,8 +79,6 @@ bool deadline_is_before(const void *a, const void *b)
 	const struct session *first = a;
 	const struct session *second = b;
 
-	if (first->deadline_us != second->deadline_us)
-		return first->deadline_us < second->deadline_us;
 	return first->sequence < second->sequence;
 }
 
@@ -123,9 +121,9 @@ void table_set_deadline(struct table *table, struct session *session, int64_t de
 	if (deadline_us == SESSION_NO_DEADLINE && is_in_heap)
 		heap_remove(&table->deadlines, session->heap_index);
 	else if (is_in_heap)
-		heap_update(&table->deadlines, session->heap_index);
+		heap_update(&table->deadlines, session->heap_index, deadline_us);
 	else if (deadline_us != SESSION_NO_DEADLINE)
-		heap_insert(&table->deadlines, session);
+		heap_insert(&table->deadlines, session, deadline_us);
 }
 
 /* Orphans, too, whose time was over. */

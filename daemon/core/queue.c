@@ -8,8 +8,6 @@ bool wait_is_before(const void *a, const void *b)
 	const struct waiter *first = a;
 	const struct waiter *second = b;
 
-	if (first->deadline_us != second->deadline_us)
-		return first->deadline_us < second->deadline_us;
 	return first->session->sequence < second->session->sequence;
 }
 
@@ -24,7 +22,7 @@ static void add_to_heap(struct table *table, struct waiter *waiter)
 {
 	waiter->heap_index = SESSION_NOT_IN_HEAP;
 	if (waiter->deadline_us != WAIT_FOR_EVER)
-		heap_insert(&table->waits, waiter);
+		heap_insert(&table->waits, waiter, waiter->deadline_us);
 }
 
 static void remove_from_heap(struct table *table, struct waiter *waiter)

@@ -103,12 +103,18 @@ void table_wants_for(const struct table *table, size_t n_sessions, struct table_
 
 /* ---- outside the lock ---- */
 
+static size_t element_size(enum table_array array)
+{
+	return array < ARRAY_DEADLINES ? sizeof(struct map_node *) : sizeof(struct heap_slot);
+}
+
 void table_supply_init(struct table_supply *supply, const struct table_wants *wants)
 {
 	*supply = (struct table_supply){0};
 	for (int i = 0; i < ARRAY_COUNT; i++)
 		if (wants->arrays[i])
-			supply->arrays[i] = calloc(wants->arrays[i], sizeof(void *));
+			supply->arrays[i] =
+				calloc(wants->arrays[i], element_size((enum table_array)i));
 	for (size_t i = 0; i < wants->tallies; i++) {
 		struct tally *tally = tally_new();
 

@@ -22,8 +22,8 @@ static bool map_new(struct map *map, size_t n_buckets)
 
 static bool allocate_containers(struct table *table)
 {
-	void **deadlines = calloc(INITIAL_DEADLINES, sizeof(*deadlines));
-	void **waits = calloc(INITIAL_DEADLINES, sizeof(*waits));
+	struct heap_slot *deadlines = calloc(INITIAL_DEADLINES, sizeof(*deadlines));
+	struct heap_slot *waits = calloc(INITIAL_DEADLINES, sizeof(*waits));
 	bool has_maps = map_new(&table->by_id, INITIAL_BUCKETS) &&
 			map_new(&table->by_request, INITIAL_BUCKETS) &&
 			map_new(&table->tallies, INITIAL_BUCKETS) &&
@@ -157,8 +157,8 @@ void table_free(struct table *table)
 	map_deinit(&table->tallies);
 	map_deinit(&table->processes);
 	table_free_spares(table);
-	free(table->deadlines.items);
-	free(table->waits.items);
+	free(table->deadlines.slots);
+	free(table->waits.slots);
 	free(table);
 }
 

@@ -103,7 +103,7 @@ enum table_array {
  * table_give() is to be called, also if all sizes are 0. Cheap: asked after each operation, in the
  * lock. What is wanted is only told where it is true. */
 struct table_wants {
-	size_t arrays[ARRAY_COUNT]; /* elements (pointers); 0: none wanted */
+	size_t arrays[ARRAY_COUNT]; /* elements; 0: none wanted */
 	size_t tallies;             /* how many */
 	size_t events;              /* how many */
 	uint32_t slots_pool;        /* the number of a pool that needs more slot numbers; 0: none */

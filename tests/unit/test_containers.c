@@ -268,7 +268,7 @@ struct item {
 };
 
 static struct item items[N];
-static void *places[N];
+static struct heap_slot places[N];
 static struct heap heap;
 
 static bool item_is_before(const void *a, const void *b)
@@ -290,14 +290,14 @@ static void fill_heap(void)
 	ck_assert_ptr_null(heap_give(&heap, places, N));
 	for (size_t i = 0; i < N; i++) {
 		items[i].rank = (int)draw(N / 2);
-		heap_insert(&heap, &items[i]);
+		heap_insert(&heap, &items[i], items[i].rank);
 	}
 }
 
 static void check_places(void)
 {
 	for (size_t i = 0; i < heap.count; i++)
-		ck_assert_uint_eq(((struct item *)heap.items[i])->index, i);
+		ck_assert_uint_eq(((struct item *)heap.slots[i].item)->index, i);
 }
 
 static void drain_heap_in_order(size_t expected)
@@ -336,7 +336,7 @@ START_TEST(a_changed_item_finds_its_place)
 	fill_heap();
 	for (size_t i = 0; i < N; i += 3) {
 		items[i].rank = (int)draw(N);
-		heap_update(&heap, items[i].index);
+		heap_update(&heap, items[i].index, items[i].rank);
 	}
 	check_places();
 	drain_heap_in_order(N);
@@ -345,7 +345,7 @@ END_TEST
 
 START_TEST(heap_takes_only_a_larger_array)
 {
-	static void *more[2 * N];
+	static struct heap_slot more[2 * N];
 
 	fill_heap();
 	ck_assert_ptr_eq(heap_give(&heap, more, N), more);

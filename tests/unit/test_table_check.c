@@ -118,6 +118,7 @@ START_TEST(a_session_stands_in_the_deadline_heap_if_it_is_due)
 	DAMAGE(other->deadline_us, now.now_us, without);
 	DAMAGE(one->heap_index, (uint32_t)table->deadlines.count, misplaced);
 	DAMAGE(one->heap_index, two->heap_index, misplaced);
+	DAMAGE(one->deadline_us, one->deadline_us + 1, misplaced);
 }
 END_TEST
 
@@ -279,6 +280,7 @@ START_TEST(a_waiter_stands_in_the_heap_of_waits_if_it_has_an_end)
 	DAMAGE(for_ever->deadline_us, now.now_us, without);
 	DAMAGE(first->heap_index, (uint32_t)table->waits.count, misplaced);
 	DAMAGE(first->heap_index, second->heap_index, misplaced);
+	DAMAGE(first->deadline_us, first->deadline_us + 1, misplaced);
 }
 END_TEST
 
@@ -439,8 +441,12 @@ END_TEST
 
 START_TEST(what_comes_first_stands_first_in_a_heap)
 {
-	DAMAGE(one->deadline_us, three->deadline_us + 1, "a heap is not in order");
-	DAMAGE(first->deadline_us, second->deadline_us + 1, "a heap is not in order");
+	DAMAGE_BOTH(one->deadline_us, three->deadline_us + 1,
+		table->deadlines.slots[one->heap_index].key, three->deadline_us + 1,
+		"a heap is not in order");
+	DAMAGE_BOTH(first->deadline_us, second->deadline_us + 1,
+		table->waits.slots[first->heap_index].key, second->deadline_us + 1,
+		"a heap is not in order");
 }
 END_TEST
 
