@@ -1,31 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/journal_file.h"
 
-#include "daemon/core/map.h"
 #include "daemon/failpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 /* ---- sums: they tell damage, not forgery ---- */
 
-static const uint64_t head_key[2] = {0x757368657264206a, 0x6f75726e616c2068};
-static const uint64_t fragment_key = 0x6f75726e616c2066;
+static const uint64_t head_key = 0x757368657264206a;
 
 uint64_t chunk_head_sum(const struct chunk_head *head)
 {
-	return map_hash(head_key, head, offsetof(struct chunk_head, sum));
+	return XXH3_64bits_withSeed(head, offsetof(struct chunk_head, sum), head_key);
 }
 
 uint64_t fragment_sum(uint64_t chain, const void *head, size_t length)
 {
-	const uint64_t key[2] = {fragment_key, chain};
 	size_t skipped = sizeof(uint64_t); /* the sum itself */
 
-	return map_hash(
-		key, (const char *)head + skipped, sizeof(struct fragment_head) - skipped + length);
+	return XXH3_64bits_withSeed((const char *)head + skipped,
+		sizeof(struct fragment_head) - skipped + length, chain);
 }
 
 /* ---- the file ---- */

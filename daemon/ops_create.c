@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <xxhash.h>
 
 bool owner_fits(struct request *request, enum owner_kind kind, int64_t pid)
 {
@@ -39,18 +40,15 @@ static int64_t priority_of(const struct create_call *call)
  * the request id itself and how long to wait. */
 static uint64_t fingerprint(const struct broker *broker, const struct create_call *call)
 {
-	uint64_t seed[2] = {broker_seed(broker)[0], broker_seed(broker)[1]};
 	const struct message_text texts[] = {create_pool(call), call->metadata, call->label};
 	const int64_t numbers[] = {call->timeout_ms, call->pid,
 		units_of(call) << 16 | priority_of(call) << 8 | owner_of(call)};
+	uint64_t sum = XXH3_64bits_withSeed(numbers, sizeof(numbers), broker_seed(broker)[0]);
 
-	for (size_t i = 0; i < 3; i++) {
-		if (!texts[i].text)
-			continue;
-		seed[0] ^= map_hash(seed, texts[i].text, texts[i].length);
-		seed[1] += (texts[i].length + 1) * (i + 1);
-	}
-	return map_hash(seed, numbers, sizeof(numbers));
+	for (size_t i = 0; i < 3; i++)
+		if (texts[i].text)
+			sum = XXH3_64bits_withSeed(texts[i].text, texts[i].length, sum + i);
+	return sum;
 }
 
 /* ---- the session ---- */
@@ -138,8 +136,8 @@ void reply_queued(struct request *request, uint64_t position, uint64_t waiting)
 /* All that a call brings to the table. */
 struct creation {
 	struct create_request request;
-	struct create_wait *wait; /* NULL: it does not wait */
-	struct create_result result;
+	struct create_wait *wait;    /* NULL: it does not wait */
+	struct create_result result; /* table_create()'s */
 };
 
 /* Enter until the random id is a free one and the table has the memory it needs. */
@@ -229,17 +227,15 @@ static int prepare(struct request *request, const struct create_call *call, stru
 	struct conn *conn = request->conn;
 	struct message_text pool = create_pool(call);
 
-	*ret = (struct creation){
-		.request =
-			{
-				.pool = pool.text,
-				.pool_length = pool.length,
-				.caller = &conn->owner,
-				.owner_kind = owner_of(call),
-				.timeout_ms = call->timeout_ms,
-				.wait_us = wait_us_of(call),
-				.inbox = &conn->loop->inbox,
-			},
+	ret->wait = NULL;
+	ret->request = (struct create_request){
+		.pool = pool.text,
+		.pool_length = pool.length,
+		.caller = &conn->owner,
+		.owner_kind = owner_of(call),
+		.timeout_ms = call->timeout_ms,
+		.wait_us = wait_us_of(call),
+		.inbox = &conn->loop->inbox,
 	};
 	if (!owner_fits(request, owner_of(call), call->pid))
 		return 1;

@@ -3,20 +3,21 @@
 
 #include <errno.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* ---- the head ---- */
 
 /* Not a secret: it tells damage, not forgery. */
-static const uint64_t sum_key[2] = {0x7573686572207265, 0x636f726420763120};
+static const uint64_t sum_key = 0x7573686572207265;
 
 /* Of the key and all but the sum itself: a head that was damaged is not to be believed either. */
 static uint32_t sum_of(const struct record_head *head, const void *bytes, size_t size,
 	const void *key, size_t key_size)
 {
-	uint64_t seed[2] = {sum_key[0] ^ map_hash(sum_key, key, key_size),
-		sum_key[1] ^ ((uint64_t)head->version << 16 | head->fixed_size)};
+	uint64_t seed = XXH3_64bits_withSeed(key, key_size, sum_key) ^
+			((uint64_t)head->version << 16 | head->fixed_size);
 	const char *rest = (const char *)bytes + sizeof(*head);
-	uint64_t sum = map_hash(seed, rest, size - sizeof(*head));
+	uint64_t sum = XXH3_64bits_withSeed(rest, size - sizeof(*head), seed);
 
 	sum ^= sum >> 32;
 	return (uint32_t)sum ? (uint32_t)sum : 1;

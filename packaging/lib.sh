@@ -9,7 +9,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/usher-tests
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3
-  libcjson-dev libinih-dev libncurses-dev libsystemd-dev libuv1-dev scdoc)
+  libcjson-dev libinih-dev libncurses-dev libsystemd-dev libuv1-dev libxxhash-dev scdoc)
 
 say() {
   printf '%s\n' "$*" >&2

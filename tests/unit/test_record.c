@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 struct bytes {
 	void *data;
@@ -743,10 +744,9 @@ END_TEST
 /* The sum once more, from its description: what is stored has to be read by later versions. */
 static uint32_t sum_of(struct bytes record, const struct record_head *head)
 {
-	const uint64_t key[2] = {0x7573686572207265, 0x636f726420763120};
-	uint64_t seed[2] = {key[0] ^ map_hash(key, &sequence, sizeof(sequence)),
-		key[1] ^ ((uint64_t)head->version << 16 | head->fixed_size)};
-	uint64_t sum = map_hash(seed, (char *)record.data + 8, record.size - 8);
+	uint64_t key_sum = XXH3_64bits_withSeed(&sequence, sizeof(sequence), 0x7573686572207265);
+	uint64_t seed = key_sum ^ ((uint64_t)head->version << 16 | head->fixed_size);
+	uint64_t sum = XXH3_64bits_withSeed((char *)record.data + 8, record.size - 8, seed);
 
 	return (uint32_t)(sum ^ sum >> 32);
 }
