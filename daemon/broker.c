@@ -15,7 +15,8 @@ struct broker {
 	struct broker_stats stats;
 	struct drain drain;
 	bool is_drain_told; /* hooks.drain_changed was called at its end */
-	int64_t armed_us;   /* what the owner of the deadlines waits for */
+	unsigned until_sample;
+	int64_t armed_us; /* what the owner of the deadlines waits for */
 	pthread_mutex_t stall_lock;
 	_Atomic int64_t stalled_us;
 	_Atomic int64_t beat_ns; /* 0: no sign of life is due */
@@ -198,6 +199,7 @@ uint64_t broker_seen(void)
 }
 
 #define GRANTS_A_SECTION 64
+#define HOLDS_A_SAMPLE   17 /* odd: calls may well come in pairs */
 
 static void count(_Atomic uint64_t *counter)
 {
@@ -205,37 +207,78 @@ static void count(_Atomic uint64_t *counter)
 		memory_order_relaxed);
 }
 
-/* Try first, so that only an acquisition that found the lock held costs a second look at the clock
- * and counts as contended. Returns when it was entered. */
-static int64_t lock(struct broker *broker, int64_t now_ns)
+/* Try first, so that only an acquisition that found the lock held costs a look at the clock for
+ * that, and counts as contended. */
+static void lock(struct broker *broker)
 {
 	int64_t wait_ns = 0;
 
 	if (pthread_mutex_trylock(&broker->lock) != 0) {
+		int64_t began_ns = monotonic_ns();
+
 		pthread_mutex_lock(&broker->lock);
-		wait_ns = monotonic_ns() - now_ns;
+		wait_ns = monotonic_ns() - began_ns;
 		count(&broker->stats.contended);
 	}
 	count(&broker->stats.acquisitions);
 	histogram_add(&broker->stats.wait_ns, wait_ns, 1);
-	return now_ns + wait_ns;
+}
+
+/* Two looks at the clock are a twentieth of a call. Under the lock. */
+static bool is_sampled(struct broker *broker)
+{
+	if (broker->until_sample > 0) {
+		broker->until_sample--;
+		return false;
+	}
+	broker->until_sample = HOLDS_A_SAMPLE - 1;
+	return true;
 }
 
 static void unlock(struct broker *broker, int64_t entered_ns)
 {
-	histogram_add(&broker->stats.hold_ns, monotonic_ns() - entered_ns, 1);
+	if (entered_ns)
+		histogram_add(&broker->stats.hold_ns, monotonic_ns() - entered_ns, 1);
 	pthread_mutex_unlock(&broker->lock);
+}
+
+static _Thread_local struct {
+	bool is_on;
+	int64_t now_ns; /* 0: no section yet */
+} turn;
+
+void broker_begin_turn(void)
+{
+	turn.is_on = true;
+	turn.now_ns = 0;
+}
+
+void broker_end_turn(void)
+{
+	turn.is_on = false;
+}
+
+/* Of the turn, if it is on: earlier than now, so never ahead of a stall, and the table goes on from
+ * the latest time that it knows. */
+static int64_t section_ns(void)
+{
+	if (!turn.is_on)
+		return monotonic_ns();
+	if (!turn.now_ns)
+		turn.now_ns = monotonic_ns();
+	return turn.now_ns;
 }
 
 void broker_enter(struct broker *broker, struct section *section)
 {
-	int64_t now_ns = monotonic_ns();
+	int64_t now_ns = section_ns();
 
 	section->broker = broker;
 	section->table = broker->table;
 	section->now = time_at(broker, &now_ns);
 	table_change_init(&section->change);
-	section->entered_ns = lock(broker, now_ns);
+	lock(broker);
+	section->entered_ns = is_sampled(broker) ? monotonic_ns() : 0;
 	table_begin_section(broker->table);
 }
 
@@ -244,22 +287,21 @@ void broker_enter(struct broker *broker, struct section *section)
 static void supply(struct broker *broker, const struct table_wants *wants)
 {
 	struct table_supply supply;
-	int64_t entered_ns;
 
 	table_supply_init(&supply, wants);
-	entered_ns = lock(broker, monotonic_ns());
+	lock(broker);
 	table_give(broker->table, wants, &supply);
-	unlock(broker, entered_ns);
+	unlock(broker, 0);
 	table_supply_deinit(&supply);
 }
 
 void broker_expect(struct broker *broker, size_t n_sessions)
 {
 	struct table_wants wants;
-	int64_t entered_ns = lock(broker, monotonic_ns());
 
+	lock(broker);
 	table_wants_for(broker->table, n_sessions, &wants);
-	unlock(broker, entered_ns);
+	unlock(broker, 0);
 	supply(broker, &wants);
 }
 

@@ -54,15 +54,20 @@ struct section {
 	struct table *table;
 	struct table_time now;
 	struct table_change change;
-	int64_t entered_ns;
+	int64_t entered_ns; /* 0: how long this one takes is not measured */
 };
 
-/* Take the lock; NOW is read before, so that it is the time of the call, not of its turn. */
+/* Take the lock; NOW was read before, in this thread's turn or just now. */
 void broker_enter(struct broker *broker, struct section *section);
 
 /* Grant to those who wait what the section has made possible, leave the lock, tell whom it
  * concerns, free what the change holds, make what the table wants to have. */
 void broker_leave(struct section *section);
+
+/* In between all sections of this thread have the time of the first one: what one client has sent at
+ * once is served with one look at the clock, at a time after it was sent. */
+void broker_begin_turn(void);
+void broker_end_turn(void);
 
 /* So many sessions are about to be restored: have the memory for them at hand. */
 void broker_expect(struct broker *broker, size_t n_sessions);
@@ -126,7 +131,7 @@ struct broker_stats {
 	_Atomic uint64_t acquisitions;
 	_Atomic uint64_t contended;
 	struct histogram wait_ns;
-	struct histogram hold_ns;
+	struct histogram hold_ns; /* of one section in HOLDS_A_SAMPLE */
 };
 const struct broker_stats *broker_stats(const struct broker *broker);
 

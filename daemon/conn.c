@@ -270,8 +270,10 @@ void conn_work(struct conn *conn)
 	if (!conn->read_ns)
 		conn->read_ns = loop_polled_ns(conn->loop);
 	frame_set_limit(&conn->frames, atomic_load(&conn->loop->server->frame_limit));
+	broker_begin_turn();
 	resume_pending(conn);
 	r = serve_frames(conn);
+	broker_end_turn();
 	if (r == -EMSGSIZE)
 		refuse_long_frame(conn);
 	if (r == -ENOMEM || frame_keep(&conn->frames) < 0 || json_writer_failed(&conn->out)) {

@@ -383,7 +383,7 @@ static const struct distribution broker_distributions[] = {
 	{"session_duration", true, LONG_TIMES, "session_duration_seconds",
 		"From creation to end, of ended sessions."},
 	{"lock_wait", false, SHORT_TIMES, "lock_wait_seconds", "Waiting for the table's lock."},
-	{"lock_hold", false, SHORT_TIMES, "lock_hold_seconds", "Holding the table's lock."},
+	{"lock_hold", false, SHORT_TIMES, "lock_hold_seconds", "Holding the table's lock, of one acquisition in seventeen."},
 	{"commit", false, SHORT_TIMES, "commit_seconds",
 		"Writing the changes of some turns of the event loops to the store."},
 	{"loop_lag", false, SHORT_TIMES, "loop_lag_seconds",
