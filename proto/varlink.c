@@ -346,10 +346,11 @@ static void serve_get_info(const struct varlink_service *service, struct json_wr
 	varlink_reply_end(out, false);
 }
 
-/* NAME is not NUL-ended, and has no NUL in it. */
+/* NAME is not NUL-ended, and has no NUL in it. Most candidates differ in the first letter. */
 static bool is_name(const char *candidate, const char *name, size_t length)
 {
-	return strncmp(candidate, name, length) == 0 && candidate[length] == '\0';
+	return length > 0 && *candidate == *name && strncmp(candidate, name, length) == 0 &&
+	       candidate[length] == '\0';
 }
 
 static const struct varlink_interface *find_interface(

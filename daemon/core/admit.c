@@ -2,6 +2,7 @@
 #include "daemon/core/table_internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 /* ---- a known request id ---- */
@@ -284,7 +285,8 @@ int table_create(struct table *table, const struct create_request *request, stru
 	known = table_find_by_request_hash(
 		table, a.request_hash, uid, fresh->request_id, fresh->request_id_length);
 	now = table_clamp(table, now);
-	*ret = (struct create_result){0};
+	/* The holders are most of it, and a call that succeeds need not pay for them. */
+	memset(ret, 0, offsetof(struct create_result, refusal.holders));
 	a.pool = table_find_pool(table, request->pool, request->pool_length);
 	if (table_lacks_tallies(table))
 		return -ENOBUFS;

@@ -199,7 +199,6 @@ struct create_refusal {
 	/* CAPACITY_REACHED, PAUSED, QUEUE_FULL, QUOTA_EXCEEDED, METADATA_TOO_LARGE,
 	 * TIMEOUT_OUT_OF_RANGE, INVALID_PARAMETER */
 	struct pool_view pool;
-	struct session_view holders[CREATE_HOLDERS_MAX]; /* CAPACITY_REACHED: the oldest first */
 	size_t n_holders;
 	int64_t retry_after_us;    /* CAPACITY_REACHED: -1 unknown, or nobody holds anything */
 	int64_t timeout_ms;        /* TIMEOUT_OUT_OF_RANGE: the one asked for or resulting */
@@ -208,6 +207,7 @@ struct create_refusal {
 	uint64_t quota_used_units; /* QUOTA_EXCEEDED */
 	bool is_user_queue;        /* QUEUE_FULL: by per_uid_waiters */
 	uint64_t user_waiting;     /* QUEUE_FULL: by per_uid_waiters */
+	struct session_view holders[CREATE_HOLDERS_MAX]; /* CAPACITY_REACHED: the oldest first */
 };
 void create_refusal_deinit(struct create_refusal *refusal);
 
