@@ -15,8 +15,7 @@ struct broker {
 	struct broker_stats stats;
 	struct drain drain;
 	bool is_drain_told; /* hooks.drain_changed was called at its end */
-	unsigned until_sample;
-	int64_t armed_us; /* what the owner of the deadlines waits for */
+	int64_t armed_us;   /* what the owner of the deadlines waits for */
 	pthread_mutex_t stall_lock;
 	_Atomic int64_t stalled_us;
 	_Atomic int64_t beat_ns; /* 0: no sign of life is due */
@@ -201,10 +200,14 @@ uint64_t broker_seen(void)
 #define GRANTS_A_SECTION 64
 #define HOLDS_A_SAMPLE   17 /* odd: calls may well come in pairs */
 
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
 static void count(_Atomic uint64_t *counter)
 {
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-		memory_order_relaxed);
+	atomic_store_explicit(counter, load(counter) + 1, memory_order_relaxed);
 }
 
 /* Try first, so that only an acquisition that found the lock held costs a look at the clock for
@@ -225,14 +228,9 @@ static void lock(struct broker *broker)
 }
 
 /* Two looks at the clock are a twentieth of a call. Under the lock. */
-static bool is_sampled(struct broker *broker)
+static bool is_sampled(const struct broker *broker)
 {
-	if (broker->until_sample > 0) {
-		broker->until_sample--;
-		return false;
-	}
-	broker->until_sample = HOLDS_A_SAMPLE - 1;
-	return true;
+	return load(&broker->stats.acquisitions) % HOLDS_A_SAMPLE == 1;
 }
 
 static void unlock(struct broker *broker, int64_t entered_ns)

@@ -64,8 +64,8 @@ void broker_enter(struct broker *broker, struct section *section);
  * concerns, free what the change holds, make what the table wants to have. */
 void broker_leave(struct section *section);
 
-/* In between all sections of this thread have the time of the first one: what one client has sent at
- * once is served with one look at the clock, at a time after it was sent. */
+/* In between all sections of this thread have the time of the first one: what one client has sent
+ * at once is served with one look at the clock, at a time after it was sent. */
 void broker_begin_turn(void);
 void broker_end_turn(void);
 
@@ -131,7 +131,7 @@ struct broker_stats {
 	_Atomic uint64_t acquisitions;
 	_Atomic uint64_t contended;
 	struct histogram wait_ns;
-	struct histogram hold_ns; /* of one section in HOLDS_A_SAMPLE */
+	struct histogram hold_ns; /* of one acquisition in seventeen */
 };
 const struct broker_stats *broker_stats(const struct broker *broker);
 
