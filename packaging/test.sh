@@ -154,10 +154,6 @@ sanitizer_options() {
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-  if [ -f "$repository/tests/tsan.supp" ]; then
-    # An option's value that has spaces is quoted.
-    TSAN_OPTIONS+=":suppressions='$repository/tests/tsan.supp'"
-  fi
 }
 
 test_programs() {
