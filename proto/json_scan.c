@@ -8,9 +8,11 @@
 
 #define DEPTH_CEILING 1024
 
+/* The place in the text goes from function to function as an argument and a result, so that it
+ * stays in a register; NULL is a refusal. */
 struct scan {
-	const char *next;
 	const char *end;
+	const char *refused_at;
 	const char *expected;
 	bool escaped; /* a backslash was seen in the last string */
 	unsigned depth;
@@ -18,6 +20,7 @@ struct scan {
 	uint64_t objects[DEPTH_CEILING / 64]; /* a bit a level: an object, or else an array */
 
 	struct json_kept *kept; /* NULL: members are not kept */
+	unsigned kept_depth;    /* as deep as they are */
 	size_t n_outer;         /* of kept; one more than there is room for: some are not */
 	size_t n_inner;
 	size_t first_inner;            /* of the object that is open at depth 2 */
@@ -25,90 +28,81 @@ struct scan {
 	const char *begin[3];          /* by depth: of that value */
 };
 
-static bool refuse(struct scan *s, const char *expected)
+static const char *refuse(struct scan *s, const char *at, const char *expected)
 {
+	s->refused_at = at;
 	s->expected = expected;
-	return false;
+	return NULL;
 }
 
-static bool refuse_at(struct scan *s, const char *where, const char *expected)
+static int peek(const struct scan *s, const char *at)
 {
-	s->next = where;
-	return refuse(s, expected);
+	return at < s->end ? (unsigned char)*at : -1;
 }
 
-static int peek(const struct scan *s)
+static bool is_at(const struct scan *s, const char *at, char c)
 {
-	return s->next < s->end ? (unsigned char)*s->next : -1;
+	return at < s->end && *at == c;
 }
 
-static bool accept(struct scan *s, char c)
+static const char *skip_space(const struct scan *s, const char *at)
 {
-	if (s->next == s->end || *s->next != c)
-		return false;
-	s->next++;
-	return true;
+	while (at < s->end && json_is_space(*at))
+		at++;
+	return at;
 }
 
-static void skip_space(struct scan *s)
-{
-	if (peek(s) > ' ') /* as nearly always */
-		return;
-	while (s->next < s->end && json_is_space(*s->next))
-		s->next++;
-}
-
-static bool scan_hex4(struct scan *s, unsigned *ret)
+static const char *scan_hex4(struct scan *s, const char *at, unsigned *ret)
 {
 	unsigned code = 0;
 
-	for (int i = 0; i < 4; i++) {
-		int digit = json_hex_digit(peek(s));
+	for (int i = 0; i < 4; i++, at++) {
+		int digit = json_hex_digit(peek(s, at));
 
 		if (digit < 0)
-			return refuse(s, "a hexadecimal digit");
+			return refuse(s, at, "a hexadecimal digit");
 		code = code << 4 | (unsigned)digit;
-		s->next++;
 	}
 	*ret = code;
-	return true;
+	return at;
 }
 
-static bool scan_low_surrogate(struct scan *s)
+static const char *scan_low_surrogate(struct scan *s, const char *start)
 {
 	static const char expected[] = "a low surrogate escape";
-	const char *start = s->next;
+	const char *at;
 	unsigned code;
 
-	if (!accept(s, '\\') || !accept(s, 'u'))
-		return refuse_at(s, start, expected);
-	if (!scan_hex4(s, &code))
-		return false;
-	if (!json_is_low_surrogate(code))
-		return refuse_at(s, start, expected);
-	return true;
+	if (!is_at(s, start, '\\') || !is_at(s, start + 1, 'u'))
+		return refuse(s, start, expected);
+	at = scan_hex4(s, start + strlen("\\u"), &code);
+	if (at && !json_is_low_surrogate(code))
+		return refuse(s, start, expected);
+	return at;
 }
 
 /* From the first hexadecimal digit on. */
-static bool scan_unicode_escape(struct scan *s)
+static const char *scan_unicode_escape(struct scan *s, const char *at)
 {
-	const char *start = s->next - strlen("\\u");
+	const char *start = at - strlen("\\u");
 	unsigned code;
 
-	if (!scan_hex4(s, &code))
-		return false;
+	at = scan_hex4(s, at, &code);
+	if (!at)
+		return NULL;
 	if (code == 0)
-		return refuse_at(s, start, "no \\u0000");
+		return refuse(s, start, "no \\u0000");
 	if (json_is_low_surrogate(code))
-		return refuse_at(s, start, "a high surrogate escape first");
-	return !json_is_high_surrogate(code) || scan_low_surrogate(s);
+		return refuse(s, start, "a high surrogate escape first");
+	return json_is_high_surrogate(code) ? scan_low_surrogate(s, at) : at;
 }
 
-static bool scan_escape(struct scan *s)
+/* From the backslash on. */
+static const char *scan_escape(struct scan *s, const char *at)
 {
 	s->escaped = true;
-	s->next++;
-	switch (peek(s)) {
+	at++;
+	switch (peek(s, at)) {
 	case '"':
 	case '\\':
 	case '/':
@@ -117,94 +111,85 @@ static bool scan_escape(struct scan *s)
 	case 'n':
 	case 'r':
 	case 't':
-		s->next++;
-		return true;
+		return at + 1;
 	case 'u':
-		s->next++;
-		return scan_unicode_escape(s);
+		return scan_unicode_escape(s, at + 1);
 	default:
-		return refuse(s, "one of \"\\/bfnrtu");
+		return refuse(s, at, "one of \"\\/bfnrtu");
 	}
 }
 
-static bool scan_utf8(struct scan *s)
+static const char *scan_utf8(struct scan *s, const char *at)
 {
-	size_t length = json_utf8_length(s->next, s->end);
+	size_t length = json_utf8_length(at, s->end);
 
-	if (length == 0)
-		return refuse(s, "valid UTF-8");
-	s->next += length;
-	return true;
+	return length ? at + length : refuse(s, at, "valid UTF-8");
 }
 
 /* From the byte after the opening quote to the one after the closing quote. */
-static bool scan_string(struct scan *s)
+static const char *scan_string(struct scan *s, const char *at)
 {
 	s->escaped = false;
-	for (;;) {
+	while (at) {
 		int c;
 
-		s->next = json_skip_plain(s->next, s->end);
-		c = peek(s);
-		if (c == '"') {
-			s->next++;
-			return true;
-		}
+		at = json_skip_plain(at, s->end);
+		c = peek(s, at);
+		if (c == '"')
+			return at + 1;
 		if (c < 0)
-			return refuse(s, "'\"'");
+			return refuse(s, at, "'\"'");
 		if (c < 0x20)
-			return refuse(s, "control characters escaped");
-		if (c == '\\' ? !scan_escape(s) : !scan_utf8(s))
-			return false;
+			return refuse(s, at, "control characters escaped");
+		at = c == '\\' ? scan_escape(s, at) : scan_utf8(s, at);
 	}
+	return NULL;
 }
 
-static bool scan_digits(struct scan *s)
+static const char *scan_digits(struct scan *s, const char *start)
 {
-	const char *start = s->next;
+	const char *at = start;
 
-	while (s->next < s->end && *s->next >= '0' && *s->next <= '9')
-		s->next++;
-	if (s->next == start)
-		return refuse(s, "a digit");
-	return true;
+	while (at < s->end && *at >= '0' && *at <= '9')
+		at++;
+	return at > start ? at : refuse(s, at, "a digit");
 }
 
-static bool scan_number(struct scan *s)
+static const char *scan_number(struct scan *s, const char *at)
 {
-	accept(s, '-');
-	if (!accept(s, '0') && !scan_digits(s))
-		return false;
-	if (accept(s, '.') && !scan_digits(s))
-		return false;
-	if (!accept(s, 'e') && !accept(s, 'E'))
-		return true;
-	if (!accept(s, '+'))
-		accept(s, '-');
-	return scan_digits(s);
+	if (*at == '-')
+		at++;
+	at = is_at(s, at, '0') ? at + 1 : scan_digits(s, at);
+	if (at && is_at(s, at, '.'))
+		at = scan_digits(s, at + 1);
+	if (!at || (!is_at(s, at, 'e') && !is_at(s, at, 'E')))
+		return at;
+	at++;
+	if (is_at(s, at, '+') || is_at(s, at, '-'))
+		at++;
+	return scan_digits(s, at);
 }
 
-static bool scan_literal(struct scan *s, const char *literal)
+static const char *scan_literal(struct scan *s, const char *at, const char *literal)
 {
-	for (const char *c = literal; *c != '\0'; c++) {
-		if (!accept(s, *c))
-			return refuse(s, literal);
+	for (const char *c = literal; *c != '\0'; c++, at++) {
+		if (!is_at(s, at, *c))
+			return refuse(s, at, literal);
 	}
-	return true;
+	return at;
 }
 
-static bool scan_scalar(struct scan *s, const char *expected)
+static const char *scan_scalar(struct scan *s, const char *at, const char *expected)
 {
-	switch (peek(s)) {
+	switch (peek(s, at)) {
 	case '"':
-		s->next++;
-		return scan_string(s);
+		return scan_string(s, at + 1);
 	case 't':
-		return scan_literal(s, "true");
+		return scan_literal(s, at, "true");
 	case 'f':
-		return scan_literal(s, "false");
+		return scan_literal(s, at, "false");
 	case 'n':
-		return scan_literal(s, "null");
+		return scan_literal(s, at, "null");
 	case '-':
 	case '0':
 	case '1':
@@ -216,9 +201,9 @@ static bool scan_scalar(struct scan *s, const char *expected)
 	case '7':
 	case '8':
 	case '9':
-		return scan_number(s);
+		return scan_number(s, at);
 	default:
-		return refuse(s, expected);
+		return refuse(s, at, expected);
 	}
 }
 
@@ -228,9 +213,10 @@ static bool scan_scalar(struct scan *s, const char *expected)
 #define OUTER_ROOM (sizeof(((struct json_kept *)NULL)->outer) / sizeof(struct json_member))
 #define INNER_ROOM (sizeof(((struct json_kept *)NULL)->inner) / sizeof(struct json_member))
 
+/* Of what is in a container: of the outermost value set_outermost() takes care. */
 static bool may_keep(const struct scan *s)
 {
-	return s->kept && s->depth <= KEPT_DEPTH;
+	return s->depth - 1 < s->kept_depth;
 }
 
 static struct json_member *take_room(struct json_member *items, size_t room, size_t *n)
@@ -242,8 +228,8 @@ static struct json_member *take_room(struct json_member *items, size_t room, siz
 	return &items[(*n)++];
 }
 
-/* The key has just been scanned. */
-static void keep_key(struct scan *s, const char *start)
+/* The key has just been scanned, from START to END. */
+static void keep_key(struct scan *s, const char *start, const char *end)
 {
 	struct json_member *member = NULL;
 
@@ -252,15 +238,15 @@ static void keep_key(struct scan *s, const char *start)
 	else if (s->member[1])
 		member = take_room(s->kept->inner, INNER_ROOM, &s->n_inner);
 	if (member)
-		json_set_value(&member->key, start, s->next, s->escaped);
+		json_set_value(&member->key, JSON_STRING, start, end, s->escaped);
 	s->member[s->depth] = member;
 }
 
-static void begin_value(struct scan *s)
+static void begin_value(struct scan *s, const char *at)
 {
 	if (!may_keep(s))
 		return;
-	s->begin[s->depth] = s->next;
+	s->begin[s->depth] = at;
 	if (s->depth != 1)
 		return;
 	s->member[2] = NULL;
@@ -268,16 +254,18 @@ static void begin_value(struct scan *s)
 		s->first_inner = s->n_inner;
 }
 
-static void end_value(struct scan *s)
+static void end_value(struct scan *s, const char *end)
 {
 	struct json_member *member;
 	struct json_value *value;
+	const char *begin;
 
 	if (!may_keep(s) || !s->member[s->depth])
 		return;
 	member = s->member[s->depth];
 	value = &member->value;
-	json_set_value(value, s->begin[s->depth], s->next, s->escaped);
+	begin = s->begin[s->depth];
+	json_set_value(value, json_type_of(*begin), begin, end, s->escaped);
 	if (s->depth == 1 && value->type == JSON_OBJECT && s->n_inner <= INNER_ROOM) {
 		value->members = s->kept->inner + s->first_inner;
 		value->n_members = s->n_inner - s->first_inner;
@@ -287,39 +275,35 @@ static void end_value(struct scan *s)
 
 /* ---- containers ---- */
 
-static bool scan_key(struct scan *s, const char *expected)
+/* To its value. */
+static const char *scan_key(struct scan *s, const char *at, const char *expected)
 {
-	const char *start;
+	const char *start = skip_space(s, at);
 
-	skip_space(s);
-	start = s->next;
-	if (!accept(s, '"'))
-		return refuse(s, expected);
-	if (!scan_string(s))
-		return false;
+	if (!is_at(s, start, '"'))
+		return refuse(s, start, expected);
+	at = scan_string(s, start + 1);
+	if (!at)
+		return NULL;
 	if (may_keep(s))
-		keep_key(s, start);
-	skip_space(s);
-	if (!accept(s, ':'))
-		return refuse(s, "':'");
-	return true;
+		keep_key(s, start, at);
+	at = skip_space(s, at);
+	return is_at(s, at, ':') ? at + 1 : refuse(s, at, "':'");
 }
 
-static bool open_container(struct scan *s, bool object)
+static const char *open_container(struct scan *s, const char *at, bool object)
 {
 	uint64_t bit = UINT64_C(1) << (s->depth % 64);
 	uint64_t *word;
 
 	if (s->depth >= s->max_depth)
-		return refuse(s, "less nesting");
+		return refuse(s, at, "less nesting");
 	word = &s->objects[s->depth / 64];
 	if (s->depth % 64 == 0)
 		*word = 0;
 	*word = object ? *word | bit : *word & ~bit;
 	s->depth++;
-	s->next++;
-	skip_space(s);
-	return true;
+	return skip_space(s, at + 1);
 }
 
 static bool is_in_object(const struct scan *s)
@@ -329,69 +313,66 @@ static bool is_in_object(const struct scan *s)
 	return (s->objects[level / 64] >> (level % 64) & 1) != 0;
 }
 
-static bool is_close(const struct scan *s)
-{
-	return peek(s) == (is_in_object(s) ? '}' : ']');
-}
-
 /* Down to the first scalar, or to the end of an empty container, which is left open. */
-static bool scan_down(struct scan *s)
+static const char *scan_down(struct scan *s, const char *at)
 {
 	const char *expected = "a value";
 
 	for (;;) {
 		bool object;
 
-		skip_space(s);
-		begin_value(s);
-		object = peek(s) == '{';
-		if (!object && peek(s) != '[') {
-			if (!scan_scalar(s, expected))
-				return false;
-			end_value(s);
-			return true;
+		at = skip_space(s, at);
+		begin_value(s, at);
+		object = is_at(s, at, '{');
+		if (!object && !is_at(s, at, '[')) {
+			at = scan_scalar(s, at, expected);
+			if (at)
+				end_value(s, at);
+			return at;
 		}
-		if (!open_container(s, object))
-			return false;
-		if (is_close(s))
-			return true;
-		if (object && !scan_key(s, "a string or '}'"))
-			return false;
+		at = open_container(s, at, object);
+		if (!at || is_at(s, at, object ? '}' : ']'))
+			return at;
+		if (object)
+			at = scan_key(s, at, "a string or '}'");
+		if (!at)
+			return NULL;
 		expected = object ? "a value" : "a value or ']'";
 	}
 }
 
 /* Past the ends of containers, to the place of the next value or out of the outermost one. */
-static bool scan_up(struct scan *s)
+static const char *scan_up(struct scan *s, const char *at)
 {
 	while (s->depth > 0) {
 		bool object = is_in_object(s);
 
-		skip_space(s);
-		if (accept(s, ','))
-			return !object || scan_key(s, "a string");
-		if (!is_close(s))
-			return refuse(s, object ? "',' or '}'" : "',' or ']'");
-		s->next++;
+		at = skip_space(s, at);
+		if (is_at(s, at, ','))
+			return object ? scan_key(s, at + 1, "a string") : at + 1;
+		if (!is_at(s, at, object ? '}' : ']'))
+			return refuse(s, at, object ? "',' or '}'" : "',' or ']'");
+		at++;
 		s->depth--;
-		end_value(s);
+		end_value(s, at);
 	}
-	return true;
+	return at;
 }
 
-static bool scan_value(struct scan *s)
+static const char *scan_value(struct scan *s, const char *at)
 {
 	do {
-		if (!scan_down(s) || !scan_up(s))
-			return false;
-	} while (s->depth > 0);
-	return true;
+		at = scan_down(s, at);
+		if (at)
+			at = scan_up(s, at);
+	} while (at && s->depth > 0);
+	return at;
 }
 
 static void set_outermost(
 	struct scan *s, const char *start, const char *end, struct json_value *ret)
 {
-	json_set_value(ret, start, end, s->escaped);
+	json_set_value(ret, json_type_of(*start), start, end, s->escaped);
 	if (!s->kept || ret->type != JSON_OBJECT || s->n_outer > OUTER_ROOM)
 		return;
 	ret->members = s->kept->outer;
@@ -402,31 +383,28 @@ int json_parse_keeping(const char *text, size_t length, unsigned max_depth, stru
 	struct json_value *ret, struct json_fault *fault)
 {
 	struct scan s;
-	const char *start, *end;
+	const char *start, *end, *rest;
 
-	s.next = text;
 	s.end = text + length;
-	s.expected = "the end of the text";
 	s.escaped = false;
 	s.depth = 0;
 	s.kept = kept;
+	s.kept_depth = kept ? KEPT_DEPTH : 0;
 	s.n_outer = s.n_inner = s.first_inner = 0;
-	s.member[0] = s.member[1] = s.member[2] = NULL;
+	s.member[1] = s.member[2] = NULL;
 	s.max_depth = max_depth < DEPTH_CEILING ? max_depth : DEPTH_CEILING;
-	skip_space(&s);
-	start = s.next;
-	if (!scan_value(&s))
-		goto refused;
-	end = s.next;
-	skip_space(&s);
-	if (s.next < s.end)
-		goto refused;
-	set_outermost(&s, start, end, ret);
-	return 0;
-
-refused:
+	start = skip_space(&s, text);
+	end = scan_value(&s, start);
+	if (end) {
+		rest = skip_space(&s, end);
+		if (rest == s.end) {
+			set_outermost(&s, start, end, ret);
+			return 0;
+		}
+		refuse(&s, rest, "the end of the text");
+	}
 	if (fault != NULL) {
-		fault->offset = (size_t)(s.next - text);
+		fault->offset = (size_t)(s.refused_at - text);
 		fault->expected = s.expected;
 	}
 	return -EBADMSG;

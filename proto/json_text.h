@@ -6,6 +6,7 @@
 #define USHER_PROTO_JSON_TEXT_H
 
 #include <endian.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -148,8 +149,35 @@ static inline bool json_is_low_surrogate(unsigned code)
 	return code >= 0xdc00 && code < 0xe000;
 }
 
+/* Of a value that begins with FIRST. */
+static inline enum json_type json_type_of(char first)
+{
+	static const unsigned char types[UCHAR_MAX + 1] = {
+		['"'] = JSON_STRING,
+		['['] = JSON_ARRAY,
+		['{'] = JSON_OBJECT,
+		['f'] = JSON_FALSE,
+		['t'] = JSON_TRUE,
+		['-'] = JSON_NUMBER,
+		['0' ... '9'] = JSON_NUMBER,
+	};
+
+	return (enum json_type)types[(unsigned char)first];
+}
+
 /* The value whose text, quotes of a string included, is [START, END); ESCAPED is for strings. */
-void json_set_value(struct json_value *ret, const char *start, const char *end, bool escaped);
+static inline void json_set_value(struct json_value *ret, enum json_type type, const char *start,
+	const char *end, bool escaped)
+{
+	size_t quote = type == JSON_STRING;
+
+	ret->type = type;
+	ret->escaped = escaped && quote;
+	ret->text = start + quote;
+	ret->length = (size_t)(end - start) - 2 * quote;
+	ret->members = NULL;
+	ret->n_members = 0;
+}
 
 /* A hash of the decoded bytes: equal strings have equal ones. */
 uint32_t json_string_hash(const struct json_value *string);

@@ -7,40 +7,6 @@
 
 #include "proto/json_text.h"
 
-static enum json_type type_of(char first)
-{
-	switch (first) {
-	case '{':
-		return JSON_OBJECT;
-	case '[':
-		return JSON_ARRAY;
-	case '"':
-		return JSON_STRING;
-	case 't':
-		return JSON_TRUE;
-	case 'f':
-		return JSON_FALSE;
-	case 'n':
-		return JSON_NULL;
-	default:
-		return JSON_NUMBER;
-	}
-}
-
-void json_set_value(struct json_value *ret, const char *start, const char *end, bool escaped)
-{
-	ret->type = type_of(*start);
-	ret->escaped = escaped && ret->type == JSON_STRING;
-	ret->text = start;
-	ret->length = (size_t)(end - start);
-	ret->members = NULL;
-	ret->n_members = 0;
-	if (ret->type == JSON_STRING) {
-		ret->text++;
-		ret->length -= strlen("\"\"");
-	}
-}
-
 /* From the opening quote to the byte after the closing one. */
 static const char *skip_string(const char *p, const char *end, bool *ret_escaped)
 {
@@ -96,7 +62,7 @@ static void take_value(struct json_iter *iter, struct json_value *ret)
 		iter->next = skip_container(start, iter->end);
 	else
 		iter->next = skip_word(start, iter->end);
-	json_set_value(ret, start, iter->next, escaped);
+	json_set_value(ret, json_type_of(*start), start, iter->next, escaped);
 }
 
 /* To the next key or value; false at the end. */
