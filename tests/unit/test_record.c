@@ -745,8 +745,8 @@ END_TEST
 static uint32_t sum_of(struct bytes record, const struct record_head *head)
 {
 	uint64_t key_sum = XXH3_64bits_withSeed(&sequence, sizeof(sequence), 0x7573686572207265);
-	uint64_t seed = key_sum ^ ((uint64_t)head->version << 16 | head->fixed_size);
-	uint64_t sum = XXH3_64bits_withSeed((char *)record.data + 8, record.size - 8, seed);
+	uint64_t head_bits = (uint64_t)head->version << 16 | head->fixed_size;
+	uint64_t sum = XXH3_64bits((char *)record.data + 8, record.size - 8) ^ key_sum ^ head_bits;
 
 	return (uint32_t)(sum ^ sum >> 32);
 }
