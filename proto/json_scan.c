@@ -126,10 +126,9 @@ static const char *scan_utf8(struct scan *s, const char *at)
 	return length ? at + length : refuse(s, at, "valid UTF-8");
 }
 
-/* From the byte after the opening quote to the one after the closing quote. */
-static const char *scan_string(struct scan *s, const char *at)
+/* Whatever there is in it. */
+static const char *scan_any_string(struct scan *s, const char *at)
 {
-	s->escaped = false;
 	while (at) {
 		int c;
 
@@ -144,6 +143,19 @@ static const char *scan_string(struct scan *s, const char *at)
 		at = c == '\\' ? scan_escape(s, at) : scan_utf8(s, at);
 	}
 	return NULL;
+}
+
+/* From the byte after the opening quote to the one after the closing quote: most are short. */
+static inline const char *scan_string(struct scan *s, const char *at)
+{
+	s->escaped = false;
+	if (s->end - at > 16) {
+		const char *stop = at + json_count_plain_16(at);
+
+		if (*stop == '"')
+			return stop + 1;
+	}
+	return scan_any_string(s, at);
 }
 
 static const char *scan_digits(struct scan *s, const char *start)

@@ -64,22 +64,24 @@ static inline size_t json_count_plain_16(const char *text)
 }
 #endif
 
-/* The first byte in [TEXT, END) that is not plain, or END. */
-static inline const char *json_skip_plain(const char *text, const char *end)
+/* The first byte in [START, END) that is not plain, or END. What is left after as many bytes at
+ * once as fit is looked at together with some before it, which are known to be plain. */
+static inline const char *json_skip_plain(const char *start, const char *end)
 {
-	while (end - text >= 16) {
+	const char *text = start;
+
+	for (; end - text >= 16; text += 16) {
 		size_t n = json_count_plain_16(text);
 
-		text += n;
 		if (n < 16)
-			return text;
+			return text + n;
 	}
-	if (end - text >= 8) {
-		size_t n = json_count_plain_8(text);
+	if (end - start >= 16)
+		return end - 16 + json_count_plain_16(end - 16);
+	if (end - start >= 8) {
+		size_t n = json_count_plain_8(start);
 
-		text += n;
-		if (n < 8)
-			return text;
+		return n < 8 ? start + n : end - 8 + json_count_plain_8(end - 8);
 	}
 	while (text < end && json_is_plain(*text))
 		text++;
