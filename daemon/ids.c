@@ -3,6 +3,7 @@
 
 #include "proto/decimal.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,13 +40,27 @@ uint64_t id_new_session(struct id_source *source)
 	return id_random(source) >> 16;
 }
 
-static char *put_hex(char *next, uint64_t number, int n_digits)
+/* Eight digits at once, a byte each, the first one lowest. */
+static void put_hex_8(char *at, uint32_t number)
 {
-	static const char digits[] = "0123456789abcdef";
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t fours = (uint64_t)(number & 0xffff) << 32 | number >> 16;
+	uint64_t twos = (fours & UINT64_C(0x000000ff000000ff)) << 16 |
+			(fours >> 8 & UINT64_C(0x000000ff000000ff));
+	uint64_t digits = (twos & UINT64_C(0x000f000f000f000f)) << 8 |
+			  (twos >> 4 & UINT64_C(0x000f000f000f000f));
+	uint64_t letters = (digits + ones * 6) >> 4 & ones; /* 1 where a digit is over 9 */
 
-	for (int shift = 4 * (n_digits - 1); shift >= 0; shift -= 4)
-		*next++ = digits[number >> shift & 15];
-	return next;
+	digits = htole64(digits + ones * '0' + letters * ('a' - '0' - 10));
+	memcpy(at, &digits, sizeof(digits));
+}
+
+/* 8 to 16 digits. */
+static char *put_hex(char *at, uint64_t number, int n_digits)
+{
+	put_hex_8(at, (uint32_t)(number >> 4 * (n_digits - 8)));
+	put_hex_8(at + n_digits - 8, (uint32_t)number);
+	return at + n_digits;
 }
 
 void id_format_session(uint64_t id, char text[SESSION_ID_SIZE])
@@ -81,15 +96,6 @@ int id_parse_session(const char *text, size_t length, uint64_t *ret)
 	return 0;
 }
 
-static char *put_decimal(char *next, uint64_t number)
-{
-	char digits[DECIMAL_MAX];
-	char *end = digits + sizeof(digits), *first = decimal_before(end, number);
-
-	memcpy(next, first, (size_t)(end - first));
-	return next + (end - first);
-}
-
 size_t id_new_request(struct id_source *source, int64_t wall_us, char text[REQUEST_ID_SIZE])
 {
 	char *next = text + sizeof(REQUEST_PREFIX) - 1;
@@ -98,7 +104,7 @@ size_t id_new_request(struct id_source *source, int64_t wall_us, char text[REQUE
 	memcpy(text, REQUEST_PREFIX, sizeof(REQUEST_PREFIX) - 1);
 	next = put_hex(next, id_random(source), REQUEST_DIGITS);
 	*next++ = '_';
-	next = put_decimal(next, (uint64_t)(wall_us / 1000));
+	next = decimal_put(next, (uint64_t)(wall_us / 1000));
 	*next = '\0';
 	return (size_t)(next - text);
 }

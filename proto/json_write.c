@@ -92,10 +92,16 @@ static const bool ends_value[256] = {
 };
 
 /* What was written last tells whether a value came before: no other state is needed, and callers
- * may truncate or copy values in as they like. There must be room. */
+ * may truncate or copy values in as they like. */
+static bool needs_comma(const struct json_writer *w, const char *at)
+{
+	return at > w->data && ends_value[(unsigned char)at[-1]];
+}
+
+/* There must be room. */
 static char *append_comma(const struct json_writer *w, char *at)
 {
-	if (at > w->data && ends_value[(unsigned char)at[-1]])
+	if (needs_comma(w, at))
 		*at++ = ',';
 	return at;
 }
@@ -131,28 +137,34 @@ void json_write_array_end(struct json_writer *w)
 	json_write_bytes(w, "]", 1);
 }
 
-#define NAME_ROOM(length) (strlen(",\"\":") + (length))
-
-/* There must be NAME_ROOM(). */
-static char *append_name(const struct json_writer *w, char *at, const char *name, size_t length)
-{
-	at = append_comma(w, at);
-	*at++ = '"';
-	at = append(at, name, length);
-	return append(at, "\":", 2);
-}
-
-void json_write_name(struct json_writer *w, const char *name, size_t length)
-{
-	char *at = reserve(w, NAME_ROOM(length));
-
-	if (at != NULL)
-		put(w, append_name(w, at, name, length));
-}
-
 void json_write_key(struct json_writer *w, const char *key)
 {
-	json_write_name(w, key, strlen(key));
+	size_t length = strlen(key);
+	char *at = reserve(w, strlen(",\"\":") + length);
+
+	if (at == NULL)
+		return;
+	at = append_comma(w, at);
+	*at++ = '"';
+	at = append(at, key, length);
+	put(w, append(at, "\":", 2));
+}
+
+/* There must be JSON_NAME_COPIED bytes. */
+static char *append_name(const struct json_writer *w, char *at, const struct json_name *name)
+{
+	size_t skipped = !needs_comma(w, at);
+
+	memcpy(at, name->text + skipped, JSON_NAME_COPIED);
+	return at + name->length - skipped;
+}
+
+void json_write_name(struct json_writer *w, const struct json_name *name)
+{
+	char *at = reserve(w, JSON_NAME_COPIED);
+
+	if (at != NULL)
+		put(w, append_name(w, at, name));
 }
 
 /* The first byte from P on that cannot go out as it is, or END. */
@@ -231,13 +243,13 @@ void json_write_string(struct json_writer *w, const char *text, size_t length)
 		write_string_at(w, append_comma(w, at), text, length);
 }
 
-void json_write_string_member(struct json_writer *w, const char *name, size_t name_length,
-	const char *text, size_t length)
+void json_write_string_member(
+	struct json_writer *w, const struct json_name *name, const char *text, size_t length)
 {
-	char *at = reserve(w, NAME_ROOM(name_length) + STRING_ROOM(length));
+	char *at = reserve(w, JSON_NAME_COPIED + STRING_ROOM(length));
 
 	if (at != NULL)
-		write_string_at(w, append_name(w, at, name, name_length), text, length);
+		write_string_at(w, append_name(w, at, name), text, length);
 }
 
 void json_write_cstring(struct json_writer *w, const char *text)
@@ -250,13 +262,9 @@ void json_write_cstring(struct json_writer *w, const char *text)
 /* There must be INT_ROOM. */
 static char *append_int(char *at, int64_t value)
 {
-	char text[DECIMAL_MAX];
-	char *end = text + sizeof(text);
-	char *p = decimal_before(end, value < 0 ? -(uint64_t)value : (uint64_t)value);
-
 	if (value < 0)
 		*at++ = '-';
-	return append(at, p, (size_t)(end - p));
+	return decimal_put(at, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 void json_write_int(struct json_writer *w, int64_t value)
@@ -267,13 +275,12 @@ void json_write_int(struct json_writer *w, int64_t value)
 		put(w, append_int(append_comma(w, at), value));
 }
 
-void json_write_int_member(
-	struct json_writer *w, const char *name, size_t name_length, int64_t value)
+void json_write_int_member(struct json_writer *w, const struct json_name *name, int64_t value)
 {
-	char *at = reserve(w, NAME_ROOM(name_length) + INT_ROOM);
+	char *at = reserve(w, JSON_NAME_COPIED + INT_ROOM);
 
 	if (at != NULL)
-		put(w, append_int(append_name(w, at, name, name_length), value));
+		put(w, append_int(append_name(w, at, name), value));
 }
 
 void json_write_double(struct json_writer *w, double value)

@@ -40,13 +40,25 @@ void json_write_array_end(struct json_writer *w);
 
 /* A member's name, a C string that needs no escaping (field names of the interface). */
 void json_write_key(struct json_writer *w, const char *key);
-void json_write_name(struct json_writer *w, const char *name, size_t length);
+
+#define JSON_NAME_COPIED 40
+/* A member's name that needs no escaping, as it is written with the comma before it. A fixed number
+ * of bytes is copied, which takes less than as many as there are: so there are NULs after it. */
+struct json_name {
+	char text[1 + JSON_NAME_COPIED];
+	unsigned char length;
+};
+/* Of a string literal of up to 36 bytes: an initializer. */
+#define JSON_NAME(literal)                                                                         \
+	{                                                                                          \
+		",\"" literal "\":", sizeof(",\"" literal "\":") - 1                               \
+	}
+void json_write_name(struct json_writer *w, const struct json_name *name);
 
 /* A name and its value at once, which is half the work. */
-void json_write_string_member(struct json_writer *w, const char *name, size_t name_length,
-	const char *text, size_t length);
-void json_write_int_member(
-	struct json_writer *w, const char *name, size_t name_length, int64_t value);
+void json_write_string_member(
+	struct json_writer *w, const struct json_name *name, const char *text, size_t length);
+void json_write_int_member(struct json_writer *w, const struct json_name *name, int64_t value);
 
 void json_write_string(struct json_writer *w, const char *text, size_t length);
 void json_write_cstring(struct json_writer *w, const char *text);

@@ -190,11 +190,18 @@ static int decode_field(const struct message_field *field, const struct json_val
 	return 0;
 }
 
-static int find_field(const struct message *message, const struct json_value *key)
+/* From the one at FIRST on: most senders keep to the order of the interface's text. */
+static int find_field(const struct message *message, const struct json_value *key, size_t first)
 {
-	for (size_t i = 0; i < message->n_fields; i++)
-		if (json_string_is(key, message->fields[i].name, message->fields[i].name_length))
+	for (size_t n = 0, i = first; n < message->n_fields; n++, i++) {
+		const struct message_field *field;
+
+		if (i >= message->n_fields)
+			i = 0;
+		field = &message->fields[i];
+		if (json_string_is(key, field->name, field->name_length))
 			return (int)i;
+	}
 	return -1;
 }
 
@@ -226,17 +233,19 @@ int message_decode(const struct message *message, const struct json_value *param
 	struct json_member storage;
 	const struct json_member *member;
 	uint64_t named = 0, seen = 0;
+	size_t next = 0;
 
 	message_clear(message, ret);
 	json_iter_init(&iter, parameters);
 	while ((member = json_next(&iter, &storage))) {
-		int index = find_field(message, &member->key), r;
+		int index = find_field(message, &member->key, next), r;
 		const struct message_field *field;
 
 		if (index < 0 && unknown == MESSAGE_IGNORE_UNKNOWN)
 			continue;
 		if (index < 0)
 			return fault_unknown(&member->key, fault);
+		next = (size_t)index + 1;
 		field = &message->fields[index];
 		if (named >> index & 1)
 			return expect(fault, field, "the parameter once");
@@ -319,14 +328,13 @@ static void encode_member(
 	const struct message_text *text = at;
 
 	if (field->kind != FIELD_INT && field->kind != FIELD_STRING)
-		json_write_name(out, field->name, field->name_length);
+		json_write_name(out, &field->written);
 	switch (field->kind) {
 	case FIELD_INT:
-		json_write_int_member(out, field->name, field->name_length, *(const int64_t *)at);
+		json_write_int_member(out, &field->written, *(const int64_t *)at);
 		break;
 	case FIELD_STRING:
-		json_write_string_member(
-			out, field->name, field->name_length, text->text, text->length);
+		json_write_string_member(out, &field->written, text->text, text->length);
 		break;
 	case FIELD_BOOL:
 		json_write_bool(out, *(const bool *)at);

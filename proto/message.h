@@ -62,7 +62,7 @@ enum field_kind {
 
 struct message;
 
-#define MESSAGE_NAME(text) .name = text, .name_length = sizeof(text) - 1
+#define MESSAGE_NAME(text) .name = text, .name_length = sizeof(text) - 1, .written = JSON_NAME(text)
 
 struct message_field {
 	const char *name; /* with its length: MESSAGE_NAME() */
@@ -74,6 +74,7 @@ struct message_field {
 	int64_t max;
 	const char *const *names;     /* FIELD_ENUM: NULL-ended */
 	const struct message *nested; /* FIELD_STRUCT, FIELD_STRUCTS */
+	struct json_name written;
 };
 
 struct message {

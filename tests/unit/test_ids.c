@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,23 @@ START_TEST(a_session_id_reads_back)
 		ck_assert_uint_eq(back, ids[i]);
 	}
 	ck_assert_str_eq(text, "session_ffffffffffff");
+}
+END_TEST
+
+START_TEST(ids_are_hexadecimal_in_lower_case)
+{
+	static struct id_source source;
+	char text[SESSION_ID_SIZE], expected[SESSION_ID_SIZE];
+
+	for (int i = 0; i < 20000; i++) {
+		uint64_t id = id_new_session(&source) >> i % 48, back;
+
+		id_format_session(id, text);
+		snprintf(expected, sizeof(expected), "session_%012" PRIx64, id);
+		ck_assert_str_eq(text, expected);
+		ck_assert_int_eq(parse(text, &back), 0);
+		ck_assert_uint_eq(back, id);
+	}
 }
 END_TEST
 
@@ -84,6 +102,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, a_session_id_reads_back);
+	tcase_add_test(tcase, ids_are_hexadecimal_in_lower_case);
 	tcase_add_test(tcase, nothing_else_is_a_session_id);
 	tcase_add_test(tcase, new_ids_are_of_48_bits_and_differ);
 	tcase_add_test(tcase, a_request_id_has_the_time_of_day);

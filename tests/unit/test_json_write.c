@@ -2,8 +2,9 @@
 #include <check.h>
 #include <errno.h>
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,15 +173,6 @@ START_TEST(doubles_are_short)
 }
 END_TEST
 
-START_TEST(what_is_not_finite_is_null)
-{
-	json_write_double(&w, (double)NAN);
-	json_write_double(&w, (double)INFINITY);
-	json_write_double(&w, -(double)INFINITY);
-	written("null,null,null");
-}
-END_TEST
-
 static uint64_t next_random(void)
 {
 	static uint64_t state = 88172645463325252u;
@@ -190,6 +182,62 @@ static uint64_t next_random(void)
 	state ^= state << 17;
 	return state;
 }
+
+static void is_written_as_printf_does(int64_t value)
+{
+	char expected[32];
+
+	snprintf(expected, sizeof(expected), "%" PRId64, value);
+	json_write_int(&w, value);
+	check_written(expected, strlen(expected));
+}
+
+/* All of up to five digits, which are split as those of any part are; around powers of ten; any. */
+START_TEST(integers_are_those_of_printf)
+{
+	for (int64_t value = 0; value < 100000; value++) {
+		is_written_as_printf_does(value);
+		is_written_as_printf_does(-value * 100000001);
+		is_written_as_printf_does(value * 10000000000001);
+	}
+	for (int64_t power = 1; power <= INT64_MAX / 10; power *= 10)
+		for (int64_t near = -2; near <= 2; near++)
+			is_written_as_printf_does(power * 10 + near);
+	for (int i = 0; i < 20000; i++)
+		is_written_as_printf_does((int64_t)(next_random() >> i % 64));
+}
+END_TEST
+
+/* Whatever was written before it, and whatever room there is. */
+START_TEST(names_of_all_lengths)
+{
+	static const struct json_name names[] = {JSON_NAME("n"), JSON_NAME("a_name_of_19_letters"),
+		JSON_NAME("a_name_with_as_many_letters_as_go_in")};
+
+	json_write_object_begin(&w);
+	for (size_t i = 0; i < 3; i++) {
+		json_write_name(&w, &names[i]);
+		json_write_null(&w);
+		json_write_int_member(&w, &names[i], (int64_t)i - 1);
+		json_write_string_member(&w, &names[i], "x\n", 2);
+	}
+	json_write_object_end(&w);
+	written("{\"n\":null,\"n\":-1,\"n\":\"x\\n\",\"a_name_of_19_letters\":null,"
+		"\"a_name_of_19_letters\":0,\"a_name_of_19_letters\":\"x\\n\","
+		"\"a_name_with_as_many_letters_as_go_in\":null,"
+		"\"a_name_with_as_many_letters_as_go_in\":1,"
+		"\"a_name_with_as_many_letters_as_go_in\":\"x\\n\"}");
+}
+END_TEST
+
+START_TEST(what_is_not_finite_is_null)
+{
+	json_write_double(&w, (double)NAN);
+	json_write_double(&w, (double)INFINITY);
+	json_write_double(&w, -(double)INFINITY);
+	written("null,null,null");
+}
+END_TEST
 
 START_TEST(doubles_read_back_the_same)
 {
@@ -328,9 +376,11 @@ static void write_int(void)
 	json_write_int(&w, 1);
 }
 
+static const struct json_name name = JSON_NAME("a");
+
 static void write_int_member(void)
 {
-	json_write_int_member(&w, "a", 1, 1);
+	json_write_int_member(&w, &name, 1);
 }
 
 static void write_string(void)
@@ -340,7 +390,7 @@ static void write_string(void)
 
 static void write_string_member(void)
 {
-	json_write_string_member(&w, "a", 1, "b", 1);
+	json_write_string_member(&w, &name, "b", 1);
 }
 
 static void write_raw(void)
@@ -388,6 +438,8 @@ static void add_value_tests(Suite *s)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, integers_are_written_exactly);
+	tcase_add_test(tc, integers_are_those_of_printf);
+	tcase_add_test(tc, names_of_all_lengths);
 	tcase_add_test(tc, doubles_are_short);
 	tcase_add_test(tc, what_is_not_finite_is_null);
 	tcase_add_test(tc, doubles_read_back_the_same);
