@@ -15,6 +15,11 @@ import unittest
 PATIENCE = 60
 INTERFACE = "io.usher.Broker."
 
+# nohup(1) and shells without job control have these ignored, and who inherits that keeps to it.
+for number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
 
 class Refused(Exception):
     """An error reply: its short name and its parameters."""
