@@ -19,8 +19,9 @@ from innocent import Innocent  # noqa: E402
 
 os.environ["ASAN_OPTIONS"] = "quarantine_size_mb=1:" + os.environ.get("ASAN_OPTIONS", "")
 
-QUIET_S = 0.2
-OFFENCE_S = 0.2  # at least, so that there is something to measure
+# Of peace, and at least of an offence that can be repeated. A p99 worth the name takes some seconds.
+SECONDS = float(os.environ.get("USHER_ABUSE_SECONDS", "0.2"))
+IS_MEASURED = "USHER_ABUSE_SECONDS" in os.environ
 STANDSTILL_US = 2000000
 # Allocators keep some of what they had; AddressSanitizer's keeps all for a while, in quarantine.
 IS_SANITIZED = b"__asan_init" in pathlib.Path(os.environ["USHERD"]).read_bytes()
@@ -34,6 +35,21 @@ def rss_kib(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
     raise AssertionError("the daemon has ended")
+
+
+@contextlib.contextmanager
+def stood_back(is_wanted):
+    """Where it is measured, who offends takes only such time of the processors as nobody else wants: else
+    the figures tell of who waits for a processor, 3 ms at a time, and not for the daemon. Only root can
+    come back from that."""
+    if not is_wanted or os.geteuid() != 0:
+        yield
+        return
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class AbuseTest(BrokerTest):
@@ -90,7 +106,8 @@ class AbuseTest(BrokerTest):
     def abuse(self):
         innocent = Innocent(self.broker.socket)
         try:
-            yield from self.measure(innocent)
+            with stood_back(IS_MEASURED and not self.is_broker_killed):
+                yield from self.measure(innocent)
         finally:
             innocent.end()
 
@@ -99,7 +116,7 @@ class AbuseTest(BrokerTest):
         table, descriptors = self.table(), self.descriptors()
         rss = rss_kib(self.broker.process.pid)
         innocent.measured()
-        time.sleep(QUIET_S)
+        time.sleep(SECONDS)
         quiet = innocent.measured()
         yield
         offended = innocent.measured()
@@ -115,14 +132,14 @@ class AbuseTest(BrokerTest):
 
     def report(self, quiet, offended, rss):
         more = rss_kib(self.broker.process.pid) - rss
-        ratio = offended["p99_us"] / max(1, quiet["p99_us"])
-        print(f"{self._testMethodName}: p99 {quiet['p99_us']} us in peace, {offended['p99_us']} us "
-              f"during it (x{ratio:.1f}, {offended['calls']} calls); memory {more:+d} KiB",
-              flush=True)
+        ratios = [offended[p] / max(1, quiet[p]) for p in ("p50_us", "p99_us")]
+        print(f"{self._testMethodName}: p50 and p99 {quiet['p50_us']} and {quiet['p99_us']} us in peace, "
+              f"{offended['p50_us']} and {offended['p99_us']} us during it (x{ratios[0]:.1f}, x{ratios[1]:.1f}, "
+              f"{offended['calls']} calls); memory {more:+d} KiB", flush=True)
 
     def again_and_again(self, offend):
         """For long enough that it could be noticed."""
-        end = time.monotonic() + OFFENCE_S
+        end = time.monotonic() + SECONDS
         while True:
             offend()
             if time.monotonic() > end:
@@ -131,7 +148,8 @@ class AbuseTest(BrokerTest):
     def offend_raw(self, data, parameter):
         """What each of these gets: the name of what was wrong, and the end of the connection."""
         with self.broker.client() as client:
-            client.send_raw(data)
+            with contextlib.suppress(BrokenPipeError):  # closed before all of it was sent
+                client.send_raw(data)
             reply = client.receive()
             self.assertEqual(reply["error"], SERVICE + "InvalidParameter", data[:60])
             self.assertEqual(reply["parameters"]["parameter"], parameter, data[:60])
