@@ -30,7 +30,7 @@ static int read_at(int fd, void *bytes, size_t size, uint64_t at, size_t *ret_si
 
 static int read_all(int fd, void *bytes, size_t size, uint64_t at)
 {
-	size_t n;
+	size_t n = 0;
 	int r = read_at(fd, bytes, size, at, &n);
 
 	return r == 0 && n < size ? -EUCLEAN : r;
@@ -469,7 +469,7 @@ struct search {
 static int read_head(int fd, uint32_t chunk, struct search *search)
 {
 	struct chunk_head head;
-	size_t size;
+	size_t size = 0;
 	int r = read_at(fd, &head, sizeof(head), chunk_at(chunk), &size);
 
 	if (r < 0 || size < sizeof(head) ||

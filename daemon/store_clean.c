@@ -42,8 +42,9 @@ static int write_again(struct store *store, const struct journal_entry *entry)
 	enum store_kind kind = entry->kind;
 	int r = store_reserve_undo(store);
 
-	if (r == 0)
-		r = journal_append(store->file.journal, entry, &place);
+	if (r < 0)
+		return r;
+	r = journal_append(store->file.journal, entry, &place);
 	if (r < 0)
 		return r;
 	if (kind == KIND_SESSION)

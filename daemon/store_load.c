@@ -76,8 +76,9 @@ static int check_session(void *context, uint64_t sequence, const void *bytes, si
 	uint32_t sum;
 	int r = record_check(bytes, size, &sequence, sizeof(sequence), &sum);
 
-	if (r == 0)
-		r = record_check_session(bytes, size, &told);
+	if (r < 0)
+		return r;
+	r = record_check_session(bytes, size, &told);
 	if (r < 0)
 		return r;
 	store->sums.sessions += sum;
