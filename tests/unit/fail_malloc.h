@@ -10,9 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-static bool malloc_fails;
+/* Volatile, for a compiler that sees the whole program knows that malloc() reads no variable of it,
+ * and drops what is set for it. */
+static volatile bool malloc_fails;
 /* Which of the next ones fails, and no other: 1 is the next one, 0 none. */
-static size_t malloc_to_fail;
+static volatile size_t malloc_to_fail;
 
 /* The linker's names. */
 void *__real_malloc(size_t size);
