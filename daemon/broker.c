@@ -233,13 +233,6 @@ static bool is_sampled(const struct broker *broker)
 	return load(&broker->stats.acquisitions) % HOLDS_A_SAMPLE == 1;
 }
 
-static void unlock(struct broker *broker, int64_t entered_ns)
-{
-	if (entered_ns)
-		histogram_add(&broker->stats.hold_ns, monotonic_ns() - entered_ns, 1);
-	pthread_mutex_unlock(&broker->lock);
-}
-
 static _Thread_local struct {
 	bool is_on;
 	int64_t now_ns; /* 0: no section yet */
@@ -289,7 +282,7 @@ static void supply(struct broker *broker, const struct table_wants *wants)
 	table_supply_init(&supply, wants);
 	lock(broker);
 	table_give(broker->table, wants, &supply);
-	unlock(broker, 0);
+	pthread_mutex_unlock(&broker->lock);
 	table_supply_deinit(&supply);
 }
 
@@ -299,7 +292,7 @@ void broker_expect(struct broker *broker, size_t n_sessions)
 
 	lock(broker);
 	table_wants_for(broker->table, n_sessions, &wants);
-	unlock(broker, 0);
+	pthread_mutex_unlock(&broker->lock);
 	supply(broker, &wants);
 }
 
@@ -357,7 +350,9 @@ void broker_leave(struct section *section)
 	seen = table_changed(broker->table);
 	if (is_earlier) /* told once: the owner of the deadlines arms it anew */
 		expect_deadline(broker);
-	unlock(broker, section->entered_ns);
+	if (section->entered_ns)
+		histogram_add(&broker->stats.hold_ns, monotonic_ns() - section->entered_ns, 1);
+	pthread_mutex_unlock(&broker->lock);
 	settle_change(broker, &section->change);
 	if (has_wants)
 		supply(broker, &wants);
