@@ -98,52 +98,71 @@ static void print_operation(const char *name, int operation)
 	putchar('\n');
 }
 
-static bool is_enough(uint64_t n, const char *what, const char *of_what)
+typedef void tell_fn(uint64_t n, const char *what, const char *of_what);
+
+static void tell_too_few(uint64_t n, const char *what, const char *of_what)
+{
+	printf("!!! only %" PRIu64 " times: %s%s%s\n", n, what, *of_what ? " -> " : "", of_what);
+}
+
+static void tell_nothing(uint64_t n, const char *what, const char *of_what)
+{
+	(void)n;
+	(void)what;
+	(void)of_what;
+}
+
+static bool is_enough(uint64_t n, const char *what, const char *of_what, tell_fn *tell)
 {
 	if (n >= AT_LEAST)
 		return true;
-	printf("!!! only %" PRIu64 " times: %s%s%s\n", n, what, *of_what ? " -> " : "", of_what);
+	tell(n, what, of_what);
 	return false;
 }
 
-static bool is_all_there(const char *name, int operation, uint64_t must)
+static bool has_met_results(const char *name, int operation, uint64_t must, tell_fn *tell)
 {
 	bool is_there = true;
 
 	if (!must)
-		return is_enough(counts->operations[operation], name, "");
+		return is_enough(counts->operations[operation], name, "", tell);
 	for (int i = 0; i < CAME_COUNT; i++)
 		if (must >> i & 1)
-			is_there = is_enough(counts->results[operation][i], name, name_of(i)) &&
-				   is_there;
+			is_there =
+				is_enough(counts->results[operation][i], name, name_of(i), tell) &&
+				is_there;
 	return is_there;
 }
 
-static bool report_cases(bool is_complete)
-{
-	static const char *const texts[] = {
+static const char *const case_texts[] = {
 #define X(name, text) text,
-		CASES(X)
+	CASES(X)
 #undef X
-	};
-	bool is_there = true;
+};
 
-	for (int i = 0; i < N_CASES; i++) {
-		printf("%9" PRIu64 "  %s\n", counts->cases[i], texts[i]);
-		if (is_complete)
-			is_there = is_enough(counts->cases[i], texts[i], "") && is_there;
-	}
-	return is_there;
-}
-
-bool counts_report(
-	const char *const *names, const uint64_t *must, int n_operations, bool is_complete)
+static bool has_met_all(const struct counted_operations *operations, tell_fn *tell)
 {
 	bool is_there = true;
 
-	for (int i = 0; i < n_operations; i++)
-		print_operation(names[i], i);
-	for (int i = 0; is_complete && i < n_operations; i++)
-		is_there = is_all_there(names[i], i, must[i]) && is_there;
-	return report_cases(is_complete) && is_there;
+	for (int i = 0; i < operations->n; i++)
+		is_there = has_met_results(operations->names[i], i, operations->must[i], tell) &&
+			   is_there;
+	for (int i = 0; i < N_CASES; i++)
+		is_there = is_enough(counts->cases[i], case_texts[i], "", tell) && is_there;
+	return is_there;
+}
+
+bool counts_have_met_all(const struct counted_operations *operations)
+{
+	return has_met_all(operations, tell_nothing);
+}
+
+void counts_report(const struct counted_operations *operations, bool is_complete)
+{
+	for (int i = 0; i < operations->n; i++)
+		print_operation(operations->names[i], i);
+	for (int i = 0; i < N_CASES; i++)
+		printf("%9" PRIu64 "  %s\n", counts->cases[i], case_texts[i]);
+	if (is_complete)
+		has_met_all(operations, tell_too_few);
 }

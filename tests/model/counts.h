@@ -103,10 +103,17 @@ void came(int status);
 void came_of(int operation, int status);
 void met(enum met_case which);
 
-/* Print all that was counted. MUST has a bit for each thing that has to have come of an operation;
- * 0 if nothing is told of it. False if IS_COMPLETE and something of that, an operation, or a case
- * was not met often enough. */
-bool counts_report(
-	const char *const *names, const uint64_t *must, int n_operations, bool is_complete);
+/* What is done in all runs: MUST has a bit for each thing that has to come of an operation; 0 if
+ * nothing is told of it, and it has to be done. */
+struct counted_operations {
+	const char *const *names;
+	const uint64_t *must;
+	int n;
+};
+
+/* Was each of that, and each case, met often enough? */
+bool counts_have_met_all(const struct counted_operations *operations);
+/* Print all that was counted; IS_COMPLETE: and what was not met often enough. */
+void counts_report(const struct counted_operations *operations, bool is_complete);
 
 #endif

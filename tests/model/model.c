@@ -310,9 +310,16 @@ static void play(void)
 	end_world();
 }
 
-static bool report(bool is_complete)
+static const struct counted_operations counted = {names, musts, N_OPERATIONS};
+
+static bool has_met_all(void)
 {
-	return counts_report(names, musts, N_OPERATIONS, is_complete);
+	return counts_have_met_all(&counted);
+}
+
+static void report(bool is_complete)
+{
+	counts_report(&counted, is_complete);
 }
 
 /* ---- its language ---- */
@@ -345,6 +352,7 @@ int main(int argc, char **argv)
 		.complete = 1000000,
 		.make = make,
 		.play = play,
+		.has_met_all = has_met_all,
 		.report = report,
 	};
 

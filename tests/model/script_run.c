@@ -24,7 +24,8 @@ struct options {
 
 /* How far the making of runs came: shared. */
 struct progress {
-	uint64_t seed; /* of the present run */
+	uint64_t state; /* that seeds are drawn from */
+	uint64_t seed;  /* of the present run */
 	uint64_t n_runs, n_operations;
 };
 
@@ -73,13 +74,12 @@ static void say_progress(time_t *told)
 static void make_runs(const void *context)
 {
 	time_t begin = time(NULL), told = begin;
-	uint64_t state = options.seed;
 
 	(void)context;
 	while (!is_done(begin)) {
 		uint32_t length;
 
-		progress->seed = script_mix(&state);
+		progress->seed = script_mix(&progress->state);
 		length = length_of(progress->seed);
 		script_record();
 		program->make(progress->seed, length);
@@ -146,9 +146,32 @@ static void handle_failure(enum script_end end)
 		printf("kept as %s: %s --replay %s\n", path, program->name, path);
 }
 
-static int make_all(void)
+static bool is_complete(void)
+{
+	return progress->n_operations >= program->complete;
+}
+
+/* Runs, and more of them while something was not met that is to be. */
+static enum script_end make_enough(void)
 {
 	const struct script_attempt attempt = {.patience_s = PATIENCE_S};
+	uint64_t asked = options.operations;
+	enum script_end end;
+
+	progress->state = options.seed;
+	for (int i = 1;; i++) {
+		end = script_fork(make_runs, NULL, &attempt);
+		if (end != SCRIPT_PASSED || !is_complete() || program->has_met_all() || !asked ||
+			i == ENOUGH_TIMES)
+			return end;
+		printf("after %" PRIu64 " operations something was not met yet: as many again\n",
+			progress->n_operations);
+		options.operations += asked;
+	}
+}
+
+static int make_all(void)
+{
 	enum script_end end;
 
 	if (options.operations)
@@ -156,12 +179,13 @@ static int make_all(void)
 			options.seed);
 	else
 		printf("seed %" PRIu64 "\n", options.seed);
-	end = script_fork(make_runs, NULL, &attempt);
-	if (end == SCRIPT_PASSED)
-		return program->report(progress->n_operations >= program->complete) ? EXIT_SUCCESS
-										    : EXIT_FAILURE;
-	handle_failure(end);
-	return EXIT_FAILURE;
+	end = make_enough();
+	if (end != SCRIPT_PASSED) {
+		handle_failure(end);
+		return EXIT_FAILURE;
+	}
+	program->report(is_complete());
+	return is_complete() && !program->has_met_all() ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* ---- playing again ---- */

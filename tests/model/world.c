@@ -283,11 +283,13 @@ void make_world(uint64_t first_fence)
 		inbox_init(&model.inboxes[i], i);
 }
 
+#define FENCES_END (UINT64_C(1) << 53)
+
 /* A new table, now and then without a history, or soon without fences, or without a store. */
 void begin_world(void)
 {
 	uint64_t first_fence = (uint64_t)DECIDE("first_fence", 1,
-		chance(5) ? (UINT64_C(1) << 53) - 500 : 1 + draw(UINT64_C(1) << 52));
+		chance(10) ? FENCES_END - 1 - draw(500) : 1 + draw(FENCES_END / 2));
 
 	if (!first_fence)
 		first_fence = 1;
