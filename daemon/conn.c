@@ -65,23 +65,29 @@ static void on_hangup_closed(uv_handle_t *handle);
 
 static void unwatch_hangup(struct conn *conn);
 
-static bool is_fully_closed(uv_poll_t *handle)
+static bool is_fully_closed(const struct conn *conn)
 {
 	struct pollfd state = {.events = 0}; /* POLLHUP and POLLERR are told unasked */
 
-	return uv_fileno((uv_handle_t *)handle, &state.fd) < 0 ||
+	return uv_fileno((const uv_handle_t *)&conn->pipe, &state.fd) < 0 ||
 	       (poll(&state, 1, 0) == 1 && (state.revents & (POLLHUP | POLLERR | POLLNVAL)));
 }
 
+/* The peer sends no more, and that is the end of the call in work: there is nobody to wait for. */
+static bool is_cancelled_by_end(const struct conn *conn)
+{
+	return conn->pending && (!conn->pending->ends_by_itself || is_fully_closed(conn));
+}
+
 /* The peer may only have closed its sending side (POLLRDHUP without POLLHUP): then it still waits
- * for the replies to what it sent before, but for a call in work it is the end. */
+ * for the replies to what it sent before. */
 static void on_hangup(uv_poll_t *handle, int status, int events)
 {
 	struct conn *conn = handle->data;
 
 	(void)status;
 	(void)events;
-	if (conn->pending || is_fully_closed(handle))
+	if (is_cancelled_by_end(conn) || is_fully_closed(conn))
 		conn_close(conn, NULL);
 	else
 		unwatch_hangup(conn);
@@ -304,14 +310,13 @@ void conn_wake(struct conn *conn)
 	conn_touch(conn);
 }
 
-/* The peer sends no more: a call in work is cancelled (there is nobody to wait for), what has come
- * before is still answered. */
+/* What has come before the end is still answered. */
 static void on_end(struct conn *conn, ssize_t why)
 {
 	conn->is_ended = true;
 	conn->is_reading = false;
 	uv_read_stop((uv_stream_t *)&conn->pipe);
-	if (why != UV_EOF || conn->pending)
+	if (why != UV_EOF || is_cancelled_by_end(conn))
 		conn_close(conn, NULL);
 	else
 		conn_work(conn);

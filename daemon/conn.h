@@ -29,6 +29,8 @@ struct pending {
 	 * described with its session. */
 	void (*pack)(const struct pending *pending, struct pack_writer *out);
 	uint16_t pack_tag;
+	/* It is not the peer who ends it: one that will send no more still gets its answer. */
+	bool ends_by_itself;
 };
 
 struct conn {

@@ -7,6 +7,7 @@
 #include "daemon/log.h"
 #include "daemon/monitor.h"
 #include "daemon/ops_list.h"
+#include "daemon/ops_metrics.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -247,6 +248,8 @@ static int restore_pending(struct conn *conn, const struct pack_field *field)
 		return monitor_restore(conn, pack_inner(field));
 	case HANDOFF_PENDING_DRAIN:
 		return drain_restore(conn, pack_inner(field));
+	case HANDOFF_PENDING_METRICS:
+		return get_metrics_restore(conn, pack_inner(field));
 	default:
 		give_up_call(conn);
 		return 0;

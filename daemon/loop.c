@@ -243,6 +243,7 @@ static void on_prepare(uv_prepare_t *prepare)
 	if (loop->polled_ns)
 		histogram_add(&loop->stats.lag_ns, monotonic_ns() - loop->polled_ns, 1);
 	loop->polled_ns = 0;
+	loop->recounted = 0;
 	loop->turn_began_us = broker_time(loop->server->broker).now_us;
 }
 

@@ -90,6 +90,7 @@ struct loop {
 	int64_t turn_began_us;    /* table clock, before polling */
 	int64_t polled_ns;        /* loop_polled_ns(); 0: not looked at the clock in this turn */
 	int64_t backlog_since_us; /* table clock; 0: there is none */
+	uint64_t recounted;       /* sessions in this turn: recount.h */
 	unsigned turns_wanted;    /* whole turns to make without blocking */
 	bool is_turn_asked;
 	_Atomic int64_t

@@ -254,7 +254,8 @@ static struct listing *new_listing(const struct query *query, uint64_t after)
 	listing->pending = (struct pending){.resume = resume_listing,
 		.free = free_listing,
 		.pack = pack_listing,
-		.pack_tag = HANDOFF_PENDING_LIST};
+		.pack_tag = HANDOFF_PENDING_LIST,
+		.ends_by_itself = true};
 	listing->query = *query;
 	listing->after = after;
 	next = keep_text(listing->texts, &listing->query.filter.pool, filter->pool_length);

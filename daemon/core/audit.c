@@ -75,6 +75,7 @@ bool table_audit_step(struct table *table, struct audit *audit, size_t max)
 	for (; node && max; node = order_next(node), max--) {
 		inspect(table, audit, container_of(node, struct session, order_node));
 		audit->position = node->key;
+		audit->looked_at++;
 	}
 	return !node;
 }

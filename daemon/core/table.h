@@ -409,6 +409,7 @@ uint64_t table_next_fence(const struct table *table);
 struct audit {
 	struct list link;  /* table.audits */
 	uint64_t position; /* sequence: sessions up to here are counted */
+	uint64_t looked_at;
 	uint64_t active;
 	uint64_t used_units;
 	uint64_t overdue;

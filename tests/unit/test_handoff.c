@@ -4,135 +4,17 @@
 #include "daemon/handoff_records.h"
 
 #include "daemon/config.h"
-#include "daemon/log.h"
-#include "daemon/owners.h"
+#include "server_fixture.h"
 
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define CLIENTS   8
-#define TURNS     20
 #define MUTATIONS 2000
 
-static int clients[CLIENTS], ends[CLIENTS]; /* ours, and what the servers have copies of */
-static struct config *config;
-static struct server server;
-
-/* ---- a server whose loops only run when told ---- */
-
-static void on_nothing(void *context)
-{
-	(void)context;
-}
-
-static void on_drain(void *context)
-{
-	(void)context;
-	loop_order(&server.loops[0], ORDER_DRAIN);
-}
-
-static void on_ended(void *context, const struct session *session)
-{
-	(void)context;
-	(void)session;
-}
-
-static void on_idle(void *context, struct process *process)
-{
-	(void)context;
-	owners_free(process);
-}
-
-static void on_ring(void *context, uint64_t loops)
-{
-	(void)context;
-	if (loops & 1)
-		loop_order(&server.loops[0], ORDER_TAKE);
-}
-
-static void make_server(const uint64_t seed[2])
-{
-	static const struct broker_hooks hooks = {
-		.deadline_moved = on_nothing,
-		.drain_changed = on_drain,
-		.ended = on_ended,
-		.process_idle = on_idle,
-		.ring = on_ring,
-		.pump = on_nothing,
-	};
-	const struct broker_options options = {
-		.history_limit = 10, .seed = {seed[0], seed[1]}, .first_fence = 1000};
-
-	server = (struct server){.n_loops = 1,
-		.config = config_ref(config),
-		.max_files = 1000,
-		.max_connections = 1000};
-	pthread_mutex_init(&server.config_lock, NULL);
-	server.peers = peers_new();
-	server.metrics_base = metrics_base_new();
-	server.broker = broker_new(&options, &hooks, &server);
-	server.loops = calloc(1, sizeof(*server.loops));
-	ck_assert_int_eq(loop_init(&server.loops[0], &server, 0), 0);
-	ck_assert_int_eq(server_apply_pools(&server, config), 0);
-}
-
-static void unmake_server(void)
-{
-	loop_clear(&server.loops[0]);
-	loop_deinit(&server.loops[0]);
-	broker_free(server.broker);
-	free(server.loops);
-	peers_free(server.peers);
-	metrics_base_free(server.metrics_base);
-	config_unref(server.config);
-	pthread_mutex_destroy(&server.config_lock);
-}
-
-static void turn(void)
-{
-	for (int i = 0; i < TURNS; i++)
-		uv_run(&server.loops[0].uv, UV_RUN_NOWAIT);
-}
-
 /* ---- one with something of everything ---- */
-
-static void connect_clients(void)
-{
-	for (int i = 0; i < CLIENTS; i++) {
-		int pair[2];
-		struct peer peer;
-
-		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-		clients[i] = pair[0];
-		ends[i] = pair[1];
-		ck_assert_int_eq(peer_from_socket(pair[1], config, &peer), 0);
-		ck_assert(peers_force(server.peers, peer.uid));
-		ck_assert_ptr_nonnull(conn_new(&server.loops[0], dup(pair[1]), &peer, ADMITTED));
-	}
-}
-
-static void say(int client, const char *method, const char *parameters, bool more)
-{
-	char text[12000];
-	int n = snprintf(text, sizeof(text),
-		"{\"method\":\"io.usher.Broker.%s\",\"parameters\":{%s}%s}", method, parameters,
-		more ? ",\"more\":true" : "");
-
-	ck_assert_int_eq(write(clients[client], text, (size_t)n + 1), n + 1);
-	turn();
-}
-
-static void hear_nothing_more(int client)
-{
-	char text[65536];
-
-	while (read(clients[client], text, sizeof(text)) > 0)
-		;
-}
 
 /* Of users, a group, and nobody: which no call can ask for. */
 static void allow(const char *pool, size_t n_users)
@@ -231,23 +113,26 @@ static int take(const unsigned char *bytes, size_t size)
 	return r;
 }
 
-static void setup(void)
+static void hand_over(void)
 {
-	char message[256];
-	const uint64_t seed[2] = {1, 2};
-
-	unsetenv("NOTIFY_SOCKET");
-	log_set_level(LOG_CRIT);
-	ck_assert_int_eq(
-		config_load("/nonexistent/usherd.conf", false, &config, message, sizeof(message)),
-		0);
-	make_server(seed);
-	connect_clients();
-	fill_server();
 	describe(&description);
 	ck_assert_uint_eq(n_fds, CLIENTS);
 	unmake_server();
-	make_server(seed);
+	make_server();
+}
+
+static void setup_empty(void)
+{
+	load_config();
+	make_server();
+	connect_clients();
+}
+
+static void setup(void)
+{
+	setup_empty();
+	fill_server();
+	hand_over();
 }
 
 static void teardown(void)
@@ -255,10 +140,7 @@ static void teardown(void)
 	unmake_server();
 	pack_writer_deinit(&description);
 	config_unref(config);
-	for (int i = 0; i < CLIENTS; i++) {
-		close(clients[i]);
-		close(ends[i]);
-	}
+	disconnect_clients();
 }
 
 /* ---- the same again ---- */
@@ -313,7 +195,7 @@ END_TEST
 
 START_TEST(calls_in_work_go_on)
 {
-	char text[65536];
+	static char text[65536];
 
 	hear_nothing_more(2);
 	ck_assert_int_eq(take(description.data, description.length), 0);
@@ -323,6 +205,24 @@ START_TEST(calls_in_work_go_on)
 	ck_assert_int_gt(read(clients[7], text, sizeof(text) - 1), 0);
 	ck_assert_ptr_nonnull(strstr(text, "shutdown_duration"));
 	ck_assert_ptr_null(table_check(broker_stopped_table(server.broker)));
+}
+END_TEST
+
+/* What recounts is in work for some turns, and begins anew in the next daemon. */
+START_TEST(recounts_go_on)
+{
+	static char text[65536];
+
+	hold_sessions(1, 3000);
+	ask(0, "GetMetrics", "\"pool\":\"default\"", false);
+	turn_once();
+	hand_over();
+	ck_assert_int_eq(take(description.data, description.length), 0);
+	ck_assert(!hear(0, text, sizeof(text)));
+	turn();
+	ck_assert(hear(0, text, sizeof(text)));
+	ck_assert_ptr_nonnull(strstr(text, "\"active_sessions\":3000"));
+	ck_assert_ptr_nonnull(strstr(text, "\"pool\":\"default\""));
 }
 END_TEST
 
@@ -393,11 +293,9 @@ END_TEST
 
 static void expect_refused(const unsigned char *bytes, size_t size)
 {
-	const uint64_t seed[2] = {1, 2};
-
 	ck_assert_int_lt(take(bytes, size), 0);
 	unmake_server();
-	make_server(seed);
+	make_server();
 }
 
 START_TEST(one_that_ends_before_its_end_is_refused)
@@ -464,7 +362,6 @@ static void shuffle(struct pack_writer *w)
 /* Taken or refused: nothing falls over, then or later. */
 START_TEST(nothing_that_is_wrong_in_it_does_any_harm)
 {
-	const uint64_t seed[2] = {1, 2};
 	unsigned n_taken = 0;
 
 	srand((unsigned)_i);
@@ -484,7 +381,7 @@ START_TEST(nothing_that_is_wrong_in_it_does_any_harm)
 		}
 		pack_writer_deinit(&w);
 		unmake_server();
-		make_server(seed);
+		make_server();
 	}
 	ck_assert_uint_gt(n_taken, 0);
 	ck_assert_uint_lt(n_taken, MUTATIONS / 4);
@@ -495,6 +392,7 @@ int main(void)
 {
 	Suite *suite = suite_create("handoff");
 	TCase *tcase = tcase_create("handoff");
+	TCase *empty = tcase_create("empty");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -508,6 +406,10 @@ int main(void)
 	tcase_add_test(tcase, records_that_refer_to_what_is_not_there_are_refused);
 	tcase_add_loop_test(tcase, nothing_that_is_wrong_in_it_does_any_harm, 1, 5);
 	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(empty, 120);
+	tcase_add_checked_fixture(empty, setup_empty, teardown);
+	tcase_add_test(empty, recounts_go_on);
+	suite_add_tcase(suite, empty);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
