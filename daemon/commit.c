@@ -375,6 +375,12 @@ struct store *committer_hold(struct committer *c, struct loop *loop)
 	return atomic_load(&c->is_down) ? NULL : c->store;
 }
 
+struct store *committer_hold_as_is(struct committer *c)
+{
+	pthread_mutex_lock(&c->lock);
+	return c->store;
+}
+
 void committer_let_go(struct committer *c)
 {
 	unlock(c);

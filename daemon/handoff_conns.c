@@ -8,6 +8,7 @@
 #include "daemon/monitor.h"
 #include "daemon/ops_list.h"
 #include "daemon/ops_metrics.h"
+#include "daemon/ops_verify.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -250,6 +251,8 @@ static int restore_pending(struct conn *conn, const struct pack_field *field)
 		return drain_restore(conn, pack_inner(field));
 	case HANDOFF_PENDING_METRICS:
 		return get_metrics_restore(conn, pack_inner(field));
+	case HANDOFF_PENDING_VERIFY:
+		return verify_restore(conn, pack_inner(field));
 	default:
 		give_up_call(conn);
 		return 0;

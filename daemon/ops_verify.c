@@ -1,24 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* Verify: everything counted anew, in the table and in the store, and held against each other. */
+#include "daemon/ops_verify.h"
+
 #include "daemon/commit.h"
-#include "daemon/core/persist.h"
+#include "daemon/handoff_records.h"
 #include "daemon/log.h"
-#include "daemon/ops.h"
+#include "daemon/recount.h"
+#include "daemon/store_check.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define AUDITED_A_LOCK 256
-#define STORED_A_LOCK  256
-#define FINDINGS_MAX   16
-#define FINDING_SIZE   160
+#define FINDINGS_MAX 16
+#define FINDING_SIZE 160
 
 struct findings {
 	size_t count;
 	char texts[FINDINGS_MAX][FINDING_SIZE];
 	struct message_text messages[FINDINGS_MAX];
+};
+
+/* A Verify in work. */
+struct verification {
+	struct pending pending; /* first: freed through it */
+	struct recount recount; /* of the table, and then: */
+	bool is_table_done;
+	struct store_check check;
+	struct committer *committer; /* NULL: there is no store */
+	bool is_oneway;
+	struct findings findings;
 };
 
 static char *add_finding(struct findings *findings)
@@ -36,184 +48,188 @@ static void compare(
 
 /* ---- the table ---- */
 
-/* What it counts, and the same counted anew to the same instant. */
-static void audit_table(struct broker *broker, struct table_metrics *ret, struct audit *ret_audit)
+static void compare_table(
+	const struct table_metrics *metrics, const struct audit *audit, struct findings *findings)
 {
-	struct section section;
-
-	broker_enter(broker, &section);
-	table_audit_begin(section.table, ret_audit);
-	while (!table_audit_step(section.table, ret_audit, AUDITED_A_LOCK)) {
-		broker_leave(&section);
-		broker_enter(broker, &section);
-	}
-	table_metrics(section.table, section.now, ret);
-	table_audit_end(ret_audit);
-	broker_leave(&section);
+	compare(findings, "active sessions", metrics->active, audit->active);
+	compare(findings, "used units", metrics->used_units, audit->used_units);
+	compare(findings, "overdue sessions", metrics->overdue, audit->overdue);
+	compare(findings, "orphaned sessions", metrics->orphaned, audit->orphaned);
+	compare(findings, "metadata bytes", metrics->metadata_bytes, audit->metadata_bytes);
+	compare(findings, "sessions that cannot be found by their ids", 0, audit->unindexed);
+	compare(findings, "slots held but marked free", 0, audit->bad_slots);
+	compare(findings, "sessions created against active and ended", metrics->totals.created,
+		metrics->active + counters_ended(&metrics->totals));
 }
 
-static void verify_table(struct broker *broker, struct findings *findings)
+/* A turn's portion; true when all is done. */
+static bool verify_table(struct verification *verification, struct loop *loop)
 {
 	struct table_metrics metrics;
-	struct audit audit;
+	struct section section;
 
-	audit_table(broker, &metrics, &audit);
-	compare(findings, "active sessions", metrics.active, audit.active);
-	compare(findings, "used units", metrics.used_units, audit.used_units);
-	compare(findings, "overdue sessions", metrics.overdue, audit.overdue);
-	compare(findings, "orphaned sessions", metrics.orphaned, audit.orphaned);
-	compare(findings, "metadata bytes", metrics.metadata_bytes, audit.metadata_bytes);
-	compare(findings, "sessions that cannot be found by their ids", 0, audit.unindexed);
-	compare(findings, "slots held but marked free", 0, audit.bad_slots);
-	compare(findings, "sessions created against active and ended", metrics.totals.created,
-		metrics.active + counters_ended(&metrics.totals));
+	if (!recount_go_on(&verification->recount, loop, &section))
+		return false;
+	table_metrics(section.table, section.now, &metrics);
+	recount_end(&verification->recount, &section);
+	compare_table(&metrics, &verification->recount.audit, &verification->findings);
+	return true;
 }
 
 /* ---- the store ---- */
 
-struct stored {
-	uint64_t id;
-	uint32_t sum;
-};
-
-/* Nothing is committed while this goes on, so that the sums of live sessions stay what they are in
- * the store; what ends meanwhile waits to be deleted. */
-struct comparison {
-	struct stored items[STORED_A_LOCK];
-	size_t n_items;
-	uint64_t stored;
-	uint64_t session_sums;
-	uint64_t damaged;
-	uint64_t different; /* live, but not as stored */
-	uint64_t ended;     /* stored, and not live */
-};
-
-static int collect(void *context, uint64_t sequence, const void *bytes, size_t size)
+static void compare_store(const struct store_check *check, struct findings *findings)
 {
-	struct comparison *c = context;
-	struct stored *item = &c->items[c->n_items];
+	compare(findings, "sessions in the store against active ones as stored", check->active,
+		check->audit.n);
+	compare(findings, "sessions in the store against those that the table knows as stored",
+		check->in_store, check->audit.n);
+	compare(findings, "the sum over the sessions in the store", check->recorded_sums,
+		check->audit.sums);
+	compare(findings, "sessions that are missing in the store", 0, check->missing);
+	compare(findings, "damaged sessions in the store", 0, check->damaged);
+	compare(findings, "sessions that are stored otherwise than they are", 0, check->different);
+}
 
-	c->stored++;
-	if (record_check(bytes, size, &sequence, sizeof(sequence), &item->sum) < 0 ||
-		record_read_session_id(bytes, size, &item->id) < 0) {
-		c->damaged++;
-		return 0;
+static void say_unreadable(struct findings *findings, const char *why)
+{
+	snprintf(add_finding(findings), FINDING_SIZE, "the store cannot be read: %s", why);
+}
+
+/* With the store's lock, after what was changed before has been stored. */
+static bool verify_portion(
+	struct verification *verification, struct loop *loop, struct store *store)
+{
+	struct store_check *check = &verification->check;
+	struct findings *findings = &verification->findings;
+	int r = store ? store_check_go_on(check, loop->server->broker, store) : 0;
+
+	loop->recounted += STORED_A_PORTION;
+	if (r > 0)
+		return false;
+	store_check_end(check);
+	if (!store)
+		say_unreadable(findings, "it is not available");
+	else if (r < 0)
+		say_unreadable(findings, store_error(r));
+	else
+		compare_store(check, findings);
+	return true;
+}
+
+/* A turn's portion; true when all is done. */
+static bool verify_store(struct verification *verification, struct loop *loop)
+{
+	struct committer *committer = verification->committer;
+	bool is_done = !committer;
+
+	while (!is_done && loop->recounted < RECOUNTED_A_TURN) {
+		is_done = verify_portion(verification, loop, committer_hold(committer, loop));
+		committer_let_go(committer);
 	}
-	c->session_sums += item->sum;
-	c->n_items++;
-	return 0;
-}
-
-static void match(struct broker *broker, struct comparison *c)
-{
-	struct section section;
-
-	broker_enter(broker, &section);
-	for (size_t i = 0; i < c->n_items; i++) {
-		uint32_t sum;
-
-		if (!table_stored_sum(section.table, c->items[i].id, &sum))
-			c->ended++;
-		else if (sum != c->items[i].sum)
-			c->different++;
-	}
-	broker_leave(&section);
-	c->n_items = 0;
-}
-
-static int scan(struct broker *broker, struct store *store, struct comparison *c)
-{
-	struct store_scan *stored;
-	bool is_end = false;
-	int r = store_scan_begin(store, &stored);
-
-	while (r == 0 && !is_end) {
-		r = store_scan_next(stored, STORED_A_LOCK, collect, c, &is_end);
-		match(broker, c);
-	}
-	store_scan_end(stored);
-	return r;
-}
-
-static uint64_t count_to_delete(struct broker *broker)
-{
-	struct section section;
-	uint64_t n;
-
-	broker_enter(broker, &section);
-	n = table_count_stored_ends(section.table);
-	broker_leave(&section);
-	return n;
-}
-
-static int compare_store(
-	struct broker *broker, struct store *store, struct comparison *c, struct findings *findings)
-{
-	struct saved_table table;
-	struct record_totals totals;
-	uint64_t to_delete;
-	int r = store_read_table(store, &table, &totals);
-
-	if (r == 0)
-		r = scan(broker, store, c);
-	if (r < 0)
-		return r;
-	to_delete = count_to_delete(broker);
-	compare(findings, "sessions in the store against active ones as stored", table.active,
-		c->stored);
-	compare(findings, "the sum over the sessions in the store", totals.session_sums,
-		c->session_sums);
-	compare(findings, "damaged sessions in the store", 0, c->damaged);
-	compare(findings, "sessions that are stored otherwise than they are", 0, c->different);
-	if (c->ended > to_delete)
-		compare(findings, "ended sessions that are in the store", to_delete, c->ended);
-	saved_table_deinit(&table);
-	return 0;
-}
-
-static int verify_store(struct loop *loop, struct findings *findings)
-{
-	struct committer *committer = loop->server->committer;
-	struct comparison *c;
-	struct store *store;
-	int r = 0;
-
-	if (!committer)
-		return 0;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	store = committer_hold(committer, loop);
-	if (store)
-		r = compare_store(loop->server->broker, store, c, findings);
-	committer_let_go(committer);
-	free(c);
-	if (!store || r < 0)
-		snprintf(add_finding(findings), FINDING_SIZE, "the store cannot be read: %s",
-			store ? store_error(r) : "it is not available");
-	return 0;
+	return is_done;
 }
 
 /* ---- the call ---- */
 
+static void free_verification(struct pending *pending)
+{
+	struct verification *verification = container_of(pending, struct verification, pending);
+
+	recount_drop(&verification->recount);
+	if (verification->check.is_begun) {
+		committer_hold_as_is(verification->committer);
+		store_check_end(&verification->check);
+		committer_let_go(verification->committer);
+	}
+	free(verification);
+}
+
+static void answer(struct verification *verification, struct conn *conn)
+{
+	struct findings *findings = &verification->findings;
+	struct request request = {
+		.conn = conn, .broker = conn->loop->server->broker, .out = &conn->out};
+
+	for (size_t i = 0; i < findings->count; i++) {
+		findings->messages[i] = message_cstring(findings->texts[i]);
+		log_error("verify: %s", findings->texts[i]);
+	}
+	if (!verification->is_oneway)
+		reply(&request, &verify_out,
+			&(struct verify_reply){
+				.ok = findings->count == 0,
+				.findings = {findings->messages, findings->count, true},
+			});
+}
+
+static bool resume_verification(struct pending *pending, struct conn *conn)
+{
+	struct verification *verification = container_of(pending, struct verification, pending);
+
+	if (!verification->is_table_done)
+		verification->is_table_done = verify_table(verification, conn->loop);
+	if (!verification->is_table_done || !verify_store(verification, conn->loop))
+		return false;
+	answer(verification, conn);
+	return true;
+}
+
+static void pack_verification(const struct pending *pending, struct pack_writer *out);
+
+static struct verification *new_verification(struct server *server, bool is_oneway)
+{
+	struct verification *verification = calloc(1, sizeof(*verification));
+
+	if (!verification)
+		return NULL;
+	verification->pending = (struct pending){.resume = resume_verification,
+		.free = free_verification,
+		.pack = pack_verification,
+		.pack_tag = HANDOFF_PENDING_VERIFY,
+		.ends_by_itself = true};
+	verification->recount.broker = server->broker;
+	verification->committer = server->committer;
+	verification->is_oneway = is_oneway;
+	return verification;
+}
+
 void handle_verify(struct request *request, const void *in)
 {
-	struct findings findings = {0};
-	struct verify_reply out;
+	struct verification *verification =
+		new_verification(request->conn->loop->server, request->call->oneway);
 
 	(void)in;
-	verify_table(request->broker, &findings);
-	if (verify_store(request->conn->loop, &findings) < 0) {
+	if (!verification)
 		fail_request(request);
-		return;
-	}
-	for (size_t i = 0; i < findings.count; i++) {
-		findings.messages[i] = message_cstring(findings.texts[i]);
-		log_error("verify: %s", findings.texts[i]);
-	}
-	out = (struct verify_reply){
-		.ok = findings.count == 0,
-		.findings = {findings.messages, findings.count, true},
-	};
-	reply(request, &verify_out, &out);
+	else if (resume_verification(&verification->pending, request->conn))
+		free_verification(&verification->pending);
+	else
+		conn_begin_pending(request->conn, &verification->pending);
+}
+
+/* ---- from one daemon to the next: which counts from the beginning ---- */
+
+static const struct pack_item verification_items[] = {
+	PACK_ITEM(verification, 1, PACK_BOOL, is_oneway),
+	{0},
+};
+
+static void pack_verification(const struct pending *pending, struct pack_writer *out)
+{
+	pack_struct(
+		out, verification_items, container_of(pending, const struct verification, pending));
+}
+
+int verify_restore(struct conn *conn, struct pack_reader record)
+{
+	struct verification *verification, packed;
+
+	if (unpack_struct(record, verification_items, &packed, sizeof(packed)) < 0)
+		return -EBADMSG;
+	verification = new_verification(conn->loop->server, packed.is_oneway);
+	if (!verification)
+		return -ENOMEM;
+	conn_begin_pending(conn, &verification->pending);
+	return 0;
 }

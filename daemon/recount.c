@@ -2,7 +2,6 @@
 #include "daemon/recount.h"
 
 #define RECOUNTED_A_LOCK 256
-#define RECOUNTED_A_TURN 1024
 
 static bool step(struct recount *recount, struct loop *loop, struct table *table)
 {

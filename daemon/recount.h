@@ -8,6 +8,8 @@
 #include "daemon/broker.h"
 #include "daemon/loop.h"
 
+#define RECOUNTED_A_TURN 1024 /* sessions */
+
 struct recount {
 	struct broker *broker;
 	bool only_sums; /* as in struct audit */

@@ -49,6 +49,18 @@ static void count(struct store *store, struct journal_place from, struct journal
 	store->live_bytes += (uint64_t)to.size - from.size;
 }
 
+static void tell_audits(const struct store *store, uint64_t sequence, uint32_t from, uint32_t to)
+{
+	list_for_each(link, &store->audits) {
+		struct store_audit *audit = container_of(link, struct store_audit, link);
+
+		if (sequence > audit->position)
+			continue;
+		audit->n += (uint64_t)(to != 0) - (from != 0);
+		audit->sums += (uint64_t)to - from;
+	}
+}
+
 int store_move_session(struct store *store, struct session *session, uint64_t sequence,
 	struct journal_place place, uint32_t sum)
 {
@@ -65,6 +77,7 @@ int store_move_session(struct store *store, struct session *session, uint64_t se
 	if (!session)
 		return 0;
 	store->sums.sessions += (uint64_t)sum - session->stored_sum;
+	tell_audits(store, sequence, session->stored_sum, sum);
 	session->stored_sum = sum;
 	return 0;
 }
@@ -96,8 +109,10 @@ static void undo_one(struct store *store, const struct undo *undo)
 	}
 	count(store, index_find(&store->sessions, undo->sequence), undo->place);
 	index_set(&store->sessions, undo->sequence, undo->place);
-	if (undo->session)
-		undo->session->stored_sum = undo->sum;
+	if (!undo->session)
+		return;
+	tell_audits(store, undo->sequence, undo->session->stored_sum, undo->sum);
+	undo->session->stored_sum = undo->sum;
 }
 
 void store_undo(struct store *store)
@@ -132,6 +147,11 @@ static void measure(struct store *store)
 
 static void empty(struct store *store)
 {
+	list_for_each(link, &store->audits) {
+		struct store_audit *audit = container_of(link, struct store_audit, link);
+
+		audit->n = audit->sums = 0;
+	}
 	store->n_undos = 0;
 	index_clear(&store->sessions);
 	store_pools_clear(&store->pools);
@@ -196,6 +216,7 @@ int store_open(struct store_options *options, struct store **ret, enum store_fou
 	*ret_aside = NULL;
 	if (!store)
 		return -ENOMEM;
+	list_init(&store->audits);
 	r = index_init(&store->sessions);
 	if (r == 0)
 		r = store_file_init(&store->file, options);
@@ -533,6 +554,28 @@ uint64_t store_count(const struct store *store)
 	return store->sessions.count;
 }
 
+int store_read_session(struct store *store, uint64_t sequence, store_record_fn *fn, void *context)
+{
+	struct journal_place place = index_find(&store->sessions, sequence);
+	struct journal_entry entry;
+	int r = place.size ? journal_read(store->file.journal, place, &entry) : -ENOENT;
+
+	if (r == 0 && (entry.kind != KIND_SESSION || entry.number != sequence))
+		r = -EUCLEAN;
+	return r == 0 ? fn(context, sequence, entry.bytes, entry.size) : r;
+}
+
+void store_audit_begin(struct store *store, struct store_audit *audit)
+{
+	*audit = (struct store_audit){0};
+	list_append(&store->audits, &audit->link);
+}
+
+void store_audit_end(struct store_audit *audit)
+{
+	list_remove(&audit->link);
+}
+
 /* ---- sessions in order ---- */
 
 struct store_scan {
@@ -554,25 +597,13 @@ int store_scan_begin(struct store *store, struct store_scan **ret)
 	return scan->sequences ? 0 : -ENOMEM;
 }
 
-static int scan_one(struct store_scan *scan, store_record_fn *fn, void *context)
-{
-	uint64_t sequence = scan->sequences[scan->next++];
-	struct journal_place place = index_find(&scan->store->sessions, sequence);
-	struct journal_entry entry;
-	int r = journal_read(scan->store->file.journal, place, &entry);
-
-	if (r == 0 && (entry.kind != KIND_SESSION || entry.number != sequence))
-		r = -EUCLEAN;
-	return r == 0 ? fn(context, sequence, entry.bytes, entry.size) : r;
-}
-
 int store_scan_next(
 	struct store_scan *scan, size_t max, store_record_fn *fn, void *context, bool *ret_is_end)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < max && scan->next < scan->n_sequences; i++)
-		r = scan_one(scan, fn, context);
+		r = store_read_session(scan->store, scan->sequences[scan->next++], fn, context);
 	*ret_is_end = scan->next == scan->n_sequences;
 	return r;
 }

@@ -99,10 +99,27 @@ int store_scan_next(
 	struct store_scan *scan, size_t max, store_record_fn *fn, void *context, bool *ret_is_end);
 void store_scan_end(struct store_scan *scan);
 
+/* One session: FN's result, or -ENOENT. */
+int store_read_session(struct store *store, uint64_t sequence, store_record_fn *fn, void *context);
+
 int store_read_table(
 	struct store *store, struct saved_table *ret, struct record_totals *ret_totals);
 /* How many sessions there are. */
 uint64_t store_count(const struct store *store);
+
+/* ---- counting anew, while transactions go on in between ---- */
+
+/* Who looks at the sessions in order adds what he has seen up to POSITION; the store keeps that
+ * true when transactions change it, begins it anew when it is begun anew itself. */
+struct store_audit {
+	struct list link; /* store.audits */
+	uint64_t position;
+	uint64_t n;
+	uint64_t sums; /* of their records */
+};
+
+void store_audit_begin(struct store *store, struct store_audit *audit);
+void store_audit_end(struct store_audit *audit);
 
 /* ---- room ---- */
 

@@ -47,6 +47,7 @@ struct store {
 	uint64_t live_bytes; /* of all entries that are needed */
 	uint32_t largest;    /* entry that there was */
 	struct stored_sums sums, settled_sums;
+	struct list audits; /* store_audit.link */
 	struct undo *undos; /* of the present transaction */
 	size_t n_undos, undos_capacity;
 	char *record; /* being made */

@@ -182,23 +182,35 @@ void saved_table_deinit(struct saved_table *saved)
 	*saved = (struct saved_table){0};
 }
 
-bool table_stored_sum(const struct table *table, uint64_t id, uint32_t *ret)
+static void add_stored_ends(
+	const struct table *table, uint64_t position, struct stored_portion *portion)
 {
-	const struct session *session = table_find_session(table, id);
-
-	if (!session || session->state == SESSION_ENDED)
-		return false;
-	*ret = session->stored_sum;
-	return true;
+	for (const struct session *s = table->dirty; s; s = s->next_dirty) {
+		if (s->state != SESSION_ENDED || !s->stored_sum || s->sequence <= position ||
+			s->sequence > portion->position)
+			continue;
+		portion->n_ended++;
+		portion->ended_sums += s->stored_sum;
+	}
 }
 
-uint64_t table_count_stored_ends(const struct table *table)
+void table_stored_after(const struct table *table, uint64_t position, struct stored_portion *ret)
 {
-	uint64_t n = 0;
+	struct order_node *node = order_after(&table->order, position);
 
-	for (const struct session *s = table->dirty; s; s = s->next_dirty)
-		n += s->state == SESSION_ENDED && s->stored_sum;
-	return n;
+	ret->n = ret->n_ended = ret->ended_sums = 0;
+	ret->position = UINT64_MAX;
+	for (int i = 0; node && i < STORED_A_PORTION; i++, node = order_next(node)) {
+		const struct session *session = container_of(node, struct session, order_node);
+
+		if (session->stored_sum)
+			ret->sessions[ret->n++] = (struct stored_session){
+				session->sequence, session->id, session->stored_sum};
+		ret->position = node->key;
+	}
+	if (!node)
+		ret->position = UINT64_MAX;
+	add_stored_ends(table, position, ret);
 }
 
 /* ---- the end of the daemon ---- */

@@ -68,10 +68,24 @@ size_t table_take_dirty_pools(struct table *table, struct saved_pool *items, siz
 struct pool *table_take_dropped_pools(struct table *table);
 void table_save_globals(const struct table *table, struct saved_table *ret);
 
-/* For those who hold the store against the table: the stored_sum of a live session; false if there
- * is none. How many that are stored have ended, and are marked still. */
-bool table_stored_sum(const struct table *table, uint64_t id, uint32_t *ret);
-uint64_t table_count_stored_ends(const struct table *table);
+/* For those who hold the store against the table, a portion at a time: the sessions after a
+ * sequence number that are stored. Who calls this has the store's lock, too, without which
+ * stored_sum does not change. */
+#define STORED_A_PORTION 256
+
+struct stored_portion {
+	uint64_t position; /* all up to this sequence number have been looked at; UINT64_MAX: all */
+	size_t n;          /* that are live: */
+	struct stored_session {
+		uint64_t sequence;
+		uint64_t id;
+		uint32_t sum;
+	} sessions[STORED_A_PORTION];
+	uint64_t n_ended; /* that have ended, and are marked still */
+	uint64_t ended_sums;
+};
+
+void table_stored_after(const struct table *table, uint64_t position, struct stored_portion *ret);
 
 /* ---- what could not be stored ---- */
 

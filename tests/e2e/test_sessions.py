@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The life of sessions: owners, deadlines, rights, lists, pools."""
+import collections
 import json
 import os
 import signal
+import socket
+import threading
 import time
 import unittest
 
@@ -220,6 +223,67 @@ class Lists(BrokerTest):
         client.call("Release", session_id=last)
         rest = client.call("List", cursor=page["cursor"])["sessions"]
         self.assertEqual([s["session_id"] for s in rest], made[made.index(last) + 1:])
+
+
+class Recounts(BrokerTest):
+    """What looks at every session, in turns, while others begin and end some, on both loops."""
+    CONFIG = "[pool default]\nlimit = 20000\n"
+    SESSIONS = 5000
+
+    def fill(self, client):
+        for first in range(0, self.SESSIONS, 500):
+            for n in range(first, first + 500):
+                client.send("Create", {"metadata": {"n": n}})
+            for n in range(500):
+                client.result()
+
+    def churn(self, client, stop, made):
+        held = collections.deque()
+        while not stop.is_set():
+            for n in range(40):
+                client.send("Create", {"metadata": {"more": made[0]}})
+            held.extend(client.result()["session_id"] for n in range(40))
+            made[0] += 40
+            while len(held) > 300:
+                client.call("Release", session_id=held.popleft())
+
+    def test_counts_are_right_while_sessions_come_and_go(self):
+        self.fill(self.client())
+        stop, made = threading.Event(), [[0], [0]]
+        threads = [threading.Thread(target=self.churn, args=(self.client(), stop, made[i]))
+                   for i in range(2)]
+        asking = self.client()
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(25):
+                asking.send("Verify")
+                asking.send("GetMetrics")
+                self.assertEqual(asking.result(), {"ok": True, "findings": []})
+                metrics = asking.result()["metrics"]
+                self.assertIdentity(metrics)
+                self.assertGreaterEqual(metrics["active_sessions"], self.SESSIONS)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertGreater(min(made[0][0], made[1][0]), 40)
+
+    def test_who_hangs_up_or_has_said_all(self):
+        self.fill(self.client())
+        for method in "Verify", "GetMetrics":
+            gone, done = self.client(), self.client()
+            gone.send(method)
+            gone.close()
+            done.send(method)
+            done.socket.shutdown(socket.SHUT_WR)
+            self.assertNotIn("error", done.receive())
+            self.assertTrue(done.is_closed())
+        listing = self.client()
+        listing.send("List", more=True)
+        listing.socket.shutdown(socket.SHUT_WR)
+        self.assertEqual(sum(1 for _ in iter(lambda: listing.receive().get("continues"), None)),
+                         self.SESSIONS)
 
 
 class Metadata(BrokerTest):

@@ -215,14 +215,18 @@ START_TEST(recounts_go_on)
 
 	hold_sessions(1, 3000);
 	ask(0, "GetMetrics", "\"pool\":\"default\"", false);
+	ask(2, "Verify", "", false);
 	turn_once();
 	hand_over();
 	ck_assert_int_eq(take(description.data, description.length), 0);
 	ck_assert(!hear(0, text, sizeof(text)));
+	ck_assert(!hear(2, text, sizeof(text)));
 	turn();
 	ck_assert(hear(0, text, sizeof(text)));
 	ck_assert_ptr_nonnull(strstr(text, "\"active_sessions\":3000"));
 	ck_assert_ptr_nonnull(strstr(text, "\"pool\":\"default\""));
+	ck_assert(hear(2, text, sizeof(text)));
+	ck_assert_str_eq(text, "{\"parameters\":{\"ok\":true,\"findings\":[]}}");
 }
 END_TEST
 

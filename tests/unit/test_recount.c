@@ -114,6 +114,23 @@ START_TEST(who_is_gone_is_not_counted_for)
 }
 END_TEST
 
+START_TEST(others_are_served_while_all_is_verified)
+{
+	ask(0, "Verify", "", false);
+	turn_once();
+	ck_assert(is_recounting());
+	ask(2, "Get", "\"request_id\":\"none\"", false);
+	ask(3, "GetMetrics", "", false);
+	turn_once();
+	ck_assert(hear(2, text, sizeof(text)));
+	ck_assert(!hear(0, text, sizeof(text)));
+	turn();
+	ck_assert(hear(0, text, sizeof(text)));
+	ck_assert_str_eq(text, "{\"parameters\":{\"ok\":true,\"findings\":[]}}");
+	expect_metrics(3, SESSIONS);
+}
+END_TEST
+
 START_TEST(nothing_is_counted_for_who_wants_no_answer)
 {
 	static const char call[] = "{\"method\":\"io.usher.Broker.GetMetrics\",\"oneway\":true}";
@@ -142,6 +159,7 @@ int main(void)
 	tcase_add_test(tcase, calls_behind_wait_for_it);
 	tcase_add_test(tcase, who_has_said_all_still_gets_its_answer);
 	tcase_add_test(tcase, who_is_gone_is_not_counted_for);
+	tcase_add_test(tcase, others_are_served_while_all_is_verified);
 	tcase_add_test(tcase, nothing_is_counted_for_who_wants_no_answer);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

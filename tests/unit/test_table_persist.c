@@ -535,34 +535,66 @@ START_TEST(one_that_has_left_the_history_is_still_there_to_be_taken)
 }
 END_TEST
 
+static struct stored_portion portion;
+
 START_TEST(ends_that_the_store_does_not_know_yet_are_counted)
 {
 	uint64_t first = TAKE_STORED(0), second = TAKE_STORED(0), third = TAKE();
 
 	release(first);
-	ck_assert_uint_eq(table_count_stored_ends(table), 1);
+	table_stored_after(table, 0, &portion);
+	ck_assert_uint_eq(portion.n_ended, 1);
+	ck_assert_uint_eq(portion.ended_sums, record_sum(store.sessions.items[0].bytes));
 	release(third); /* never stored */
 	start(&alice, second);
-	ck_assert_uint_eq(table_count_stored_ends(table), 1);
+	table_stored_after(table, 0, &portion);
+	ck_assert_uint_eq(portion.n_ended, 1);
 	commit();
-	ck_assert_uint_eq(table_count_stored_ends(table), 0);
+	table_stored_after(table, 0, &portion);
+	ck_assert_uint_eq(portion.n_ended, 0);
 	ck_assert_uint_eq(store.sessions.count, 1);
 }
 END_TEST
 
-START_TEST(the_stored_sum_of_live_sessions_can_be_asked_for)
+START_TEST(live_sessions_that_are_stored_are_told_of)
 {
 	uint64_t id = TAKE();
-	uint32_t sum = 77;
 
-	ck_assert(table_stored_sum(table, id, &sum));
-	ck_assert_uint_eq(sum, 0);
+	table_stored_after(table, 0, &portion);
+	ck_assert_uint_eq(portion.n, 0);
+	ck_assert_uint_eq(portion.position, UINT64_MAX);
 	commit();
-	ck_assert(table_stored_sum(table, id, &sum));
-	ck_assert_uint_ne(sum, 0);
+	table_stored_after(table, 0, &portion);
+	ck_assert_uint_eq(portion.n, 1);
+	ck_assert_uint_eq(portion.sessions[0].id, id);
+	ck_assert_uint_eq(portion.sessions[0].sum, record_sum(store.sessions.items[0].bytes));
+	ck_assert_uint_eq(portion.sessions[0].sequence, store.sessions.items[0].sequence);
 	release(id);
-	ck_assert(!table_stored_sum(table, id, &sum));
-	ck_assert(!table_stored_sum(table, 12345, &sum));
+	table_stored_after(table, 0, &portion);
+	ck_assert_uint_eq(portion.n, 0);
+}
+END_TEST
+
+START_TEST(what_is_stored_is_told_in_portions)
+{
+	uint64_t first, last;
+
+	set_limit("default", STORED_A_PORTION + 2);
+	for (int i = 0; i < STORED_A_PORTION; i++)
+		first = TAKE();
+	first = TAKE();
+	last = TAKE();
+	commit();
+	release(last);
+	table_stored_after(table, 0, &portion);
+	ck_assert_uint_eq(portion.n, STORED_A_PORTION);
+	ck_assert_uint_eq(portion.n_ended, 0);
+	ck_assert_uint_eq(portion.position, portion.sessions[portion.n - 1].sequence);
+	table_stored_after(table, portion.position, &portion);
+	ck_assert_uint_eq(portion.n, 1);
+	ck_assert_uint_eq(portion.sessions[0].id, first);
+	ck_assert_uint_eq(portion.n_ended, 1);
+	ck_assert_uint_eq(portion.position, UINT64_MAX);
 }
 END_TEST
 
@@ -605,7 +637,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, created_and_ended_before_it_is_taken_is_taken_once_as_gone);
 	tcase_add_test(tcase, one_that_has_left_the_history_is_still_there_to_be_taken);
 	tcase_add_test(tcase, ends_that_the_store_does_not_know_yet_are_counted);
-	tcase_add_test(tcase, the_stored_sum_of_live_sessions_can_be_asked_for);
+	tcase_add_test(tcase, live_sessions_that_are_stored_are_told_of);
+	tcase_add_test(tcase, what_is_stored_is_told_in_portions);
 }
 
 int main(void)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/store_check.h"
+
+#include "daemon/record.h"
+
+#include <errno.h>
+
+struct found {
+	uint64_t id;
+	uint32_t sum;
+};
+
+static int read_record(void *context, uint64_t sequence, const void *bytes, size_t size)
+{
+	struct found *found = context;
+
+	if (record_check(bytes, size, &sequence, sizeof(sequence), &found->sum) < 0)
+		return -EUCLEAN;
+	return record_read_session_id(bytes, size, &found->id);
+}
+
+static void check_session(
+	struct store_check *check, struct store *store, const struct stored_session *session)
+{
+	struct found found;
+	int r = store_read_session(store, session->sequence, read_record, &found);
+
+	if (r == -ENOENT)
+		check->missing++;
+	else if (r < 0)
+		check->damaged++;
+	else if (found.sum != session->sum || found.id != session->id)
+		check->different++;
+}
+
+static void check_portion(struct store_check *check, struct store *store)
+{
+	const struct stored_portion *portion = &check->portion;
+
+	check->audit.position = portion->position;
+	check->audit.n += portion->n + portion->n_ended;
+	check->audit.sums += portion->ended_sums;
+	for (size_t i = 0; i < portion->n; i++) {
+		check->audit.sums += portion->sessions[i].sum;
+		check_session(check, store, &portion->sessions[i]);
+	}
+}
+
+static int read_totals(struct store_check *check, struct store *store)
+{
+	struct saved_table table;
+	struct record_totals totals;
+	int r = store_read_table(store, &table, &totals);
+
+	if (r < 0)
+		return r;
+	check->in_store = store_count(store);
+	check->active = table.active;
+	check->recorded_sums = totals.session_sums;
+	saved_table_deinit(&table);
+	return 0;
+}
+
+int store_check_go_on(struct store_check *check, struct broker *broker, struct store *store)
+{
+	struct section section;
+
+	if (!check->is_begun)
+		store_audit_begin(store, &check->audit);
+	check->is_begun = true;
+	broker_enter(broker, &section);
+	table_stored_after(section.table, check->audit.position, &check->portion);
+	broker_leave(&section);
+	check_portion(check, store);
+	return check->portion.position < UINT64_MAX ? 1 : read_totals(check, store);
+}
+
+void store_check_end(struct store_check *check)
+{
+	if (check->is_begun)
+		store_audit_end(&check->audit);
+	check->is_begun = false;
+}
