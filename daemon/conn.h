@@ -82,7 +82,9 @@ void conn_promise(struct conn *conn, size_t begin, struct session *session);
 
 /* A commit has failed: gathered replies that promise what was taken back become refusals. */
 void conn_break_promises(struct conn *conn);
-/* Go on with it in the loop's next turn, whatever it was doing. */
+/* Serve its frames, or go on with its call in work, in the loop's next turn. */
+void conn_put_into_backlog(struct conn *conn);
+/* The same, and write what it has been told. */
 void conn_wake(struct conn *conn);
 
 /* What has not been taken from us of the output that libuv has: the last bytes of conn->sending. */

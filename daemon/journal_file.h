@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a journal is in the file and in memory. Private to its two halves, writing and reading. */
+/* What a journal is in the file and in memory. Private to what writes it (journal.c), reads and
+ * cleans it (journal_read.c), opens it and replays it. */
 #ifndef USHER_DAEMON_JOURNAL_FILE_H
 #define USHER_DAEMON_JOURNAL_FILE_H
 
@@ -103,5 +104,26 @@ int journal_add_chunks(struct journal *journal, size_t size);
 uint64_t chunk_head_sum(const struct chunk_head *head);
 /* Of the fragment at HEAD and the LENGTH bytes behind it; CHAIN is the sum of the one before. */
 uint64_t fragment_sum(uint64_t chain, const void *head, size_t length);
+
+/* ---- reading ---- */
+
+/* Less than SIZE at the end of the file. */
+int journal_read_at(int fd, void *bytes, size_t size, uint64_t at, size_t *ret_size);
+/* The same; -EUCLEAN if there is less. */
+int journal_read_all(int fd, void *bytes, size_t size, uint64_t at);
+
+/* Into the window; less at the end of the file. */
+int journal_load_chunk(struct journal *journal, uint32_t chunk);
+
+/* At least SIZE bytes; what is in it stays. -EUCLEAN if no entry is that long, -ENOMEM. */
+int journal_reserve_scratch(struct journal *journal, size_t size);
+
+/* The entry that BYTES begin with; false if it does not end in them. */
+bool journal_parse_entry(
+	const char *bytes, size_t size, struct journal_entry *ret, size_t *ret_size);
+
+/* What is at AT of the chunk in the window; false if it is no fragment that follows CHAIN. */
+bool journal_find_fragment(
+	const struct journal *journal, uint32_t at, uint64_t chain, struct fragment_head *ret);
 
 #endif
