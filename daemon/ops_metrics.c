@@ -128,12 +128,7 @@ void handle_get_metrics(struct request *request, const void *in)
 		return;
 	}
 	inquiry = new_inquiry(request->broker, call->pool);
-	if (!inquiry)
-		fail_request(request);
-	else if (resume_inquiry(&inquiry->pending, request->conn))
-		free_inquiry(&inquiry->pending);
-	else
-		conn_begin_pending(request->conn, &inquiry->pending);
+	begin_work(request, inquiry ? &inquiry->pending : NULL);
 }
 
 /* ---- from one daemon to the next: which counts from the beginning ---- */

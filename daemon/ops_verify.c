@@ -200,12 +200,7 @@ void handle_verify(struct request *request, const void *in)
 		new_verification(request->conn->loop->server, request->call->oneway);
 
 	(void)in;
-	if (!verification)
-		fail_request(request);
-	else if (resume_verification(&verification->pending, request->conn))
-		free_verification(&verification->pending);
-	else
-		conn_begin_pending(request->conn, &verification->pending);
+	begin_work(request, verification ? &verification->pending : NULL);
 }
 
 /* ---- from one daemon to the next: which counts from the beginning ---- */
