@@ -367,18 +367,30 @@ void committer_status(struct committer *c, struct store_status *ret)
 		snprintf(ret->reason, sizeof(ret->reason), "its file is full");
 }
 
-struct store *committer_hold(struct committer *c, struct loop *loop)
+static struct store *hold(struct committer *c, struct loop *loop)
 {
-	pthread_mutex_lock(&c->lock);
 	if (!is_settled(c))
 		commit(c, loop);
 	return atomic_load(&c->is_down) ? NULL : c->store;
 }
 
-struct store *committer_hold_as_is(struct committer *c)
+struct store *committer_hold(struct committer *c, struct loop *loop)
 {
 	pthread_mutex_lock(&c->lock);
-	return c->store;
+	return hold(c, loop);
+}
+
+bool committer_try_hold(struct committer *c, struct loop *loop, struct store **ret)
+{
+	if (pthread_mutex_trylock(&c->lock) != 0)
+		return false;
+	*ret = hold(c, loop);
+	return true;
+}
+
+void committer_lock(struct committer *c)
+{
+	pthread_mutex_lock(&c->lock);
 }
 
 void committer_let_go(struct committer *c)

@@ -48,8 +48,10 @@ void committer_status(struct committer *committer, struct store_status *ret);
  * is what their stored_sum says. NULL if the store does not work; it is to be let go all the same.
  */
 struct store *committer_hold(struct committer *committer, struct loop *loop);
-/* The same, without a commit: the store as it is, which may not work. */
-struct store *committer_hold_as_is(struct committer *committer);
+/* The same, unless another loop has it now: false. */
+bool committer_try_hold(struct committer *committer, struct loop *loop, struct store **ret);
+/* The lock alone; committer_let_go() leaves it. */
+void committer_lock(struct committer *committer);
 void committer_let_go(struct committer *committer);
 
 #endif

@@ -243,7 +243,8 @@ static void settle(struct conn *conn)
 			conn_put_into_backlog(conn);
 	}
 	note_begun_frame(conn);
-	if (conn->is_ended && !conn->pending && !has_frames)
+	/* A call that waits has nobody to wait for; what has come before it is still answered. */
+	if (conn->is_ended && (conn->pending ? !conn->pending->ends_by_itself : !has_frames))
 		conn->is_closing_after_output = true;
 	conn_touch(conn);
 }

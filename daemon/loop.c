@@ -8,6 +8,7 @@
 #include "daemon/log.h"
 #include "daemon/monitor.h"
 #include "daemon/owners.h"
+#include "daemon/recount.h"
 #include "daemon/wait.h"
 
 #include <errno.h>
@@ -243,7 +244,7 @@ static void on_prepare(uv_prepare_t *prepare)
 	if (loop->polled_ns)
 		histogram_add(&loop->stats.lag_ns, monotonic_ns() - loop->polled_ns, 1);
 	loop->polled_ns = 0;
-	loop->recounted = 0;
+	recounts_begin_turn(loop);
 	loop->turn_began_us = broker_time(loop->server->broker).now_us;
 }
 
@@ -270,11 +271,23 @@ static void let_leave(struct loop *loop)
 		conn_leave(container_of(link, struct conn, link));
 }
 
+/* Frames that have been left over; not what is behind a call in work, or has come for a stream. */
+static bool has_frames_left(const struct loop *loop)
+{
+	list_for_each(link, &loop->backlog) {
+		const struct conn *conn = container_of(link, const struct conn, backlog_link);
+
+		if (!conn->pending && frame_count(&conn->frames, 1) > 0)
+			return true;
+	}
+	return false;
+}
+
 /* Everything that had arrived when the turn began has been read and served, unless frames are left
  * over; and those are waited for only so long. */
 static void publish_turn(struct loop *loop)
 {
-	if (list_is_empty(&loop->backlog))
+	if (!has_frames_left(loop))
 		loop->backlog_since_us = 0;
 	else if (!loop->backlog_since_us)
 		loop->backlog_since_us = loop->turn_began_us;
@@ -290,8 +303,8 @@ static void publish_turn(struct loop *loop)
 
 static bool has_work_left(const struct loop *loop)
 {
-	return !list_is_empty(&loop->backlog) || !list_is_empty(&loop->leaving) || loop->is_rung ||
-	       loop->turns_wanted > 0;
+	return !list_is_empty(&loop->backlog) || !list_is_empty(&loop->recounts) ||
+	       !list_is_empty(&loop->leaving) || loop->is_rung || loop->turns_wanted > 0;
 }
 
 static void on_check(uv_check_t *check)
@@ -304,6 +317,7 @@ static void on_check(uv_check_t *check)
 	if (loop->is_rung)
 		take(loop);
 	work_on_backlog(loop);
+	recounts_go_on(loop);
 	flush_dirty(loop);
 	let_leave(loop);
 	publish_turn(loop);
@@ -356,7 +370,7 @@ static void init_lists(struct loop *loop)
 {
 	struct list *const lists[] = {&loop->mailbox, &loop->conns, &loop->dirty, &loop->backlog,
 		&loop->leaving, &loop->watched, &loop->drains, &loop->idle_watches, &loop->watches,
-		&loop->waits, &loop->monitors};
+		&loop->waits, &loop->monitors, &loop->recounts};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		list_init(lists[i]);

@@ -73,14 +73,17 @@ struct loop {
 	uv_timer_t sweep;
 	uv_timer_t drain_timer;
 
-	struct list conns;    /* conn.link */
-	struct list dirty;    /* conn.dirty_link: output gathered in this turn */
-	struct list backlog;  /* conn.backlog_link: frames or a stream to go on with */
-	struct list leaving;  /* conn.link: closed, their sessions are being ended */
-	struct list watched;  /* conn.watch_link: a frame begun or output unsent */
-	struct list drains;   /* drain_wait.link: calls of Drain that wait */
-	struct list waits;    /* create_wait.link: calls of Create that wait, with "more" */
-	struct list monitors; /* monitor.link: calls of Monitor */
+	struct list conns;      /* conn.link */
+	struct list dirty;      /* conn.dirty_link: output gathered in this turn */
+	struct list backlog;    /* conn.backlog_link: frames or a stream to go on with */
+	struct list recounts;   /* recount.link: calls that look at all sessions, as they came */
+	uint64_t recounts_left; /* sessions that they may look at in this turn */
+	uint64_t recounts_sequence; /* when it began */
+	struct list leaving;        /* conn.link: closed, their sessions are being ended */
+	struct list watched;        /* conn.watch_link: a frame begun or output unsent */
+	struct list drains;         /* drain_wait.link: calls of Drain that wait */
+	struct list waits;          /* create_wait.link: calls of Create that wait, with "more" */
+	struct list monitors;       /* monitor.link: calls of Monitor */
 	struct inbox inbox;
 	struct event_reader reader; /* while there are monitors */
 	uv_timer_t progress;        /* for those who wait with "more" */
@@ -90,7 +93,6 @@ struct loop {
 	int64_t turn_began_us;    /* table clock, before polling */
 	int64_t polled_ns;        /* loop_polled_ns(); 0: not looked at the clock in this turn */
 	int64_t backlog_since_us; /* table clock; 0: there is none */
-	uint64_t recounted;       /* sessions in this turn: recount.h */
 	unsigned turns_wanted;    /* whole turns to make without blocking */
 	bool is_turn_asked;
 	_Atomic int64_t

@@ -67,16 +67,6 @@ void fail_request(struct request *request)
 	conn_close(request->conn, "out of memory");
 }
 
-void begin_work(struct request *request, struct pending *pending)
-{
-	if (!pending)
-		fail_request(request);
-	else if (pending->resume(pending, request->conn))
-		pending->free(pending);
-	else
-		conn_begin_pending(request->conn, pending);
-}
-
 void log_admin(struct request *request, const char *pool, struct message_text reason,
 	const char *format, ...)
 {

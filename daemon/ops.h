@@ -46,10 +46,6 @@ void refuse_files(struct request *request);
 /* The memory for an answer is missing: the connection ends. */
 void fail_request(struct request *request);
 
-/* The call is in work: its first turn is this one. PENDING is given away; NULL: there was no memory
- * for it. */
-void begin_work(struct request *request, struct pending *pending);
-
 /* Log an admin call: who did what, and REASON (not NUL-ended, may be absent). */
 void log_admin(struct request *request, const char *pool, struct message_text reason,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));

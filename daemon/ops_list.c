@@ -268,7 +268,12 @@ static void stream(struct request *request, const struct query *query, uint64_t 
 {
 	struct listing *listing = new_listing(query, after);
 
-	begin_work(request, listing ? &listing->pending : NULL);
+	if (!listing)
+		fail_request(request);
+	else if (resume_listing(&listing->pending, request->conn))
+		free_listing(&listing->pending);
+	else
+		conn_begin_pending(request->conn, &listing->pending);
 }
 
 /* ---- a stream from one daemon to the next ---- */

@@ -32,24 +32,24 @@ void metrics_base_free(struct metrics_base *base)
 
 /* One that is in work. */
 struct inquiry {
-	struct pending pending; /* first: freed through it */
-	struct recount recount;
-	struct report *report;
-	size_t pool_length; /* 0: of all */
-	char pool[];        /* a copy: the frame is gone when the call goes on */
+	struct recount recount; /* first: freed through it */
+	struct report *report;  /* large: NULL while others are before it */
+	size_t pool_length;     /* 0: of all */
+	char pool[];            /* a copy: the frame is gone when the call goes on */
 };
 
 static void free_inquiry(struct pending *pending)
 {
-	struct inquiry *inquiry = container_of(pending, struct inquiry, pending);
+	struct inquiry *inquiry = container_of(pending, struct inquiry, recount.pending);
 
-	recount_drop(&inquiry->recount);
+	recount_end(&inquiry->recount);
 	report_free(inquiry->report);
 	free(inquiry);
 }
 
-static void answer(struct inquiry *inquiry, struct conn *conn)
+static void answer(struct inquiry *inquiry)
 {
+	struct conn *conn = inquiry->recount.conn;
 	struct message_text pool = {
 		inquiry->pool_length ? inquiry->pool : NULL, inquiry->pool_length};
 	struct request request = {
@@ -65,42 +65,44 @@ static void answer(struct inquiry *inquiry, struct conn *conn)
 		conn->out.failed = true; /* the connection ends for want of memory */
 }
 
-static bool resume_inquiry(struct pending *pending, struct conn *conn)
+static bool go_on(struct recount *recount)
 {
-	struct inquiry *inquiry = container_of(pending, struct inquiry, pending);
+	struct inquiry *inquiry = container_of(recount, struct inquiry, recount);
 	struct section section;
 
-	report_copy_base(inquiry->report, conn->loop->server);
-	if (!recount_go_on(&inquiry->recount, conn->loop, &section))
+	if (!inquiry->report)
+		inquiry->report = report_new();
+	if (!inquiry->report) {
+		recount->conn->out.failed = true;
+		return true;
+	}
+	report_copy_base(inquiry->report, recount->conn->loop->server);
+	if (!recount_table(recount, &section))
 		return false;
-	report_take(inquiry->report, &section, inquiry->recount.audit.metadata_bytes);
-	recount_end(&inquiry->recount, &section);
-	answer(inquiry, conn);
+	report_take(inquiry->report, &section, recount->audit.metadata_bytes);
+	broker_leave(&section);
+	answer(inquiry);
 	return true;
 }
 
 static void pack_inquiry(const struct pending *pending, struct pack_writer *out);
 
-static struct inquiry *new_inquiry(struct broker *broker, struct message_text pool)
+static struct inquiry *new_inquiry(struct message_text pool)
 {
 	struct inquiry *inquiry = calloc(1, sizeof(*inquiry) + pool.length);
 
 	if (!inquiry)
 		return NULL;
-	inquiry->report = report_new();
-	if (!inquiry->report) {
-		free(inquiry);
-		return NULL;
-	}
-	inquiry->pending = (struct pending){.resume = resume_inquiry,
-		.free = free_inquiry,
-		.pack = pack_inquiry,
-		.pack_tag = HANDOFF_PENDING_METRICS,
-		.ends_by_itself = true};
+	inquiry->recount = (struct recount){
+		.pending = {.free = free_inquiry,
+			.pack = pack_inquiry,
+			.pack_tag = HANDOFF_PENDING_METRICS},
+		.go_on = go_on,
+		.only_sums = true,
+	};
 	inquiry->pool_length = pool.length;
 	if (pool.length)
 		memcpy(inquiry->pool, pool.text, pool.length);
-	inquiry->recount = (struct recount){.broker = broker, .only_sums = true};
 	return inquiry;
 }
 
@@ -127,8 +129,8 @@ void handle_get_metrics(struct request *request, const void *in)
 			&(struct pool_error){call->pool});
 		return;
 	}
-	inquiry = new_inquiry(request->broker, call->pool);
-	begin_work(request, inquiry ? &inquiry->pending : NULL);
+	inquiry = new_inquiry(call->pool);
+	recount_begin(request, inquiry ? &inquiry->recount : NULL);
 }
 
 /* ---- from one daemon to the next: which counts from the beginning ---- */
@@ -144,7 +146,8 @@ static const struct pack_item inquiry_items[] = {
 
 static void pack_inquiry(const struct pending *pending, struct pack_writer *out)
 {
-	const struct inquiry *inquiry = container_of(pending, const struct inquiry, pending);
+	const struct inquiry *inquiry =
+		container_of(pending, const struct inquiry, recount.pending);
 	const struct packed_inquiry packed = {
 		{inquiry->pool_length ? inquiry->pool : NULL, inquiry->pool_length}};
 
@@ -158,11 +161,10 @@ int get_metrics_restore(struct conn *conn, struct pack_reader record)
 
 	if (unpack_struct(record, inquiry_items, &packed, sizeof(packed)) < 0)
 		return -EBADMSG;
-	inquiry = new_inquiry(
-		conn->loop->server->broker, message_text_of(packed.pool.bytes, packed.pool.length));
+	inquiry = new_inquiry(message_text_of(packed.pool.bytes, packed.pool.length));
 	if (!inquiry)
 		return -ENOMEM;
-	conn_begin_pending(conn, &inquiry->pending);
+	recount_restore(conn, &inquiry->recount);
 	return 0;
 }
 

@@ -24,11 +24,9 @@ struct findings {
 
 /* A Verify in work. */
 struct verification {
-	struct pending pending; /* first: freed through it */
 	struct recount recount; /* of the table, and then: */
 	bool is_table_done;
 	struct store_check check;
-	struct committer *committer; /* NULL: there is no store */
 	bool is_oneway;
 	struct findings findings;
 };
@@ -62,16 +60,16 @@ static void compare_table(
 		metrics->active + counters_ended(&metrics->totals));
 }
 
-/* A turn's portion; true when all is done. */
-static bool verify_table(struct verification *verification, struct loop *loop)
+/* A portion; true when all is done. */
+static bool verify_table(struct verification *verification)
 {
 	struct table_metrics metrics;
 	struct section section;
 
-	if (!recount_go_on(&verification->recount, loop, &section))
+	if (!recount_table(&verification->recount, &section))
 		return false;
 	table_metrics(section.table, section.now, &metrics);
-	recount_end(&verification->recount, &section);
+	broker_leave(&section);
 	compare_table(&metrics, &verification->recount.audit, &verification->findings);
 	return true;
 }
@@ -96,15 +94,15 @@ static void say_unreadable(struct findings *findings, const char *why)
 	snprintf(add_finding(findings), FINDING_SIZE, "the store cannot be read: %s", why);
 }
 
-/* With the store's lock, after what was changed before has been stored. */
+/* With the store's lock, after what was changed before has been stored; STORE is NULL if it could
+ * not be. */
 static bool verify_portion(
-	struct verification *verification, struct loop *loop, struct store *store)
+	struct verification *verification, struct broker *broker, struct store *store)
 {
 	struct store_check *check = &verification->check;
 	struct findings *findings = &verification->findings;
-	int r = store ? store_check_go_on(check, loop->server->broker, store) : 0;
+	int r = store ? store_check_go_on(check, broker, store) : 0;
 
-	loop->recounted += STORED_A_PORTION;
 	if (r > 0)
 		return false;
 	store_check_end(check);
@@ -117,14 +115,18 @@ static bool verify_portion(
 	return true;
 }
 
-/* A turn's portion; true when all is done. */
-static bool verify_store(struct verification *verification, struct loop *loop)
+/* As much of it as there may be; true when all is done. */
+static bool verify_store(struct verification *verification)
 {
-	struct committer *committer = verification->committer;
+	struct loop *loop = verification->recount.conn->loop;
+	struct committer *committer = loop->server->committer;
+	struct store *store;
 	bool is_done = !committer;
 
-	while (!is_done && loop->recounted < RECOUNTED_A_TURN) {
-		is_done = verify_portion(verification, loop, committer_hold(committer, loop));
+	while (!is_done && recount_may(&verification->recount, STORED_A_PORTION)) {
+		if (!committer_try_hold(committer, loop, &store))
+			return false; /* another loop has it: in the next turn, then */
+		is_done = verify_portion(verification, loop->server->broker, store);
 		committer_let_go(committer);
 	}
 	return is_done;
@@ -134,20 +136,23 @@ static bool verify_store(struct verification *verification, struct loop *loop)
 
 static void free_verification(struct pending *pending)
 {
-	struct verification *verification = container_of(pending, struct verification, pending);
+	struct verification *verification =
+		container_of(pending, struct verification, recount.pending);
+	struct committer *committer = verification->recount.conn->loop->server->committer;
 
-	recount_drop(&verification->recount);
+	recount_end(&verification->recount);
 	if (verification->check.is_begun) {
-		committer_hold_as_is(verification->committer);
+		committer_lock(committer);
 		store_check_end(&verification->check);
-		committer_let_go(verification->committer);
+		committer_let_go(committer);
 	}
 	free(verification);
 }
 
-static void answer(struct verification *verification, struct conn *conn)
+static void answer(struct verification *verification)
 {
 	struct findings *findings = &verification->findings;
+	struct conn *conn = verification->recount.conn;
 	struct request request = {
 		.conn = conn, .broker = conn->loop->server->broker, .out = &conn->out};
 
@@ -163,68 +168,74 @@ static void answer(struct verification *verification, struct conn *conn)
 			});
 }
 
-static bool resume_verification(struct pending *pending, struct conn *conn)
+static bool go_on(struct recount *recount)
 {
-	struct verification *verification = container_of(pending, struct verification, pending);
+	struct verification *verification = container_of(recount, struct verification, recount);
 
 	if (!verification->is_table_done)
-		verification->is_table_done = verify_table(verification, conn->loop);
-	if (!verification->is_table_done || !verify_store(verification, conn->loop))
+		verification->is_table_done = verify_table(verification);
+	if (!verification->is_table_done || !verify_store(verification))
 		return false;
-	answer(verification, conn);
+	answer(verification);
 	return true;
 }
 
 static void pack_verification(const struct pending *pending, struct pack_writer *out);
 
-static struct verification *new_verification(struct server *server, bool is_oneway)
+static struct verification *new_verification(bool is_oneway)
 {
 	struct verification *verification = calloc(1, sizeof(*verification));
 
 	if (!verification)
 		return NULL;
-	verification->pending = (struct pending){.resume = resume_verification,
-		.free = free_verification,
-		.pack = pack_verification,
-		.pack_tag = HANDOFF_PENDING_VERIFY,
-		.ends_by_itself = true};
-	verification->recount.broker = server->broker;
-	verification->committer = server->committer;
+	verification->recount = (struct recount){
+		.pending = {.free = free_verification,
+			.pack = pack_verification,
+			.pack_tag = HANDOFF_PENDING_VERIFY},
+		.go_on = go_on,
+	};
 	verification->is_oneway = is_oneway;
 	return verification;
 }
 
 void handle_verify(struct request *request, const void *in)
 {
-	struct verification *verification =
-		new_verification(request->conn->loop->server, request->call->oneway);
+	struct verification *verification = new_verification(request->call->oneway);
 
 	(void)in;
-	begin_work(request, verification ? &verification->pending : NULL);
+	recount_begin(request, verification ? &verification->recount : NULL);
 }
 
 /* ---- from one daemon to the next: which counts from the beginning ---- */
 
+struct packed_verification {
+	bool is_oneway;
+};
+
 static const struct pack_item verification_items[] = {
-	PACK_ITEM(verification, 1, PACK_BOOL, is_oneway),
+	PACK_ITEM(packed_verification, 1, PACK_BOOL, is_oneway),
 	{0},
 };
 
 static void pack_verification(const struct pending *pending, struct pack_writer *out)
 {
-	pack_struct(
-		out, verification_items, container_of(pending, const struct verification, pending));
+	const struct verification *verification =
+		container_of(pending, const struct verification, recount.pending);
+	const struct packed_verification packed = {verification->is_oneway};
+
+	pack_struct(out, verification_items, &packed);
 }
 
 int verify_restore(struct conn *conn, struct pack_reader record)
 {
-	struct verification *verification, packed;
+	struct packed_verification packed;
+	struct verification *verification;
 
 	if (unpack_struct(record, verification_items, &packed, sizeof(packed)) < 0)
 		return -EBADMSG;
-	verification = new_verification(conn->loop->server, packed.is_oneway);
+	verification = new_verification(packed.is_oneway);
 	if (!verification)
 		return -ENOMEM;
-	conn_begin_pending(conn, &verification->pending);
+	recount_restore(conn, &verification->recount);
 	return 0;
 }

@@ -1,11 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/recount.h"
 
-#define RECOUNTED_A_LOCK 256
+#define A_LOCK  256  /* sessions */
+#define A_TURN  1024 /* the same */
+#define UNKNOWN UINT64_MAX
 
-static bool step(struct recount *recount, struct loop *loop, struct table *table)
+/* ---- the portion ---- */
+
+/* With as many more as have come since the last turn, or the end might never be reached. */
+void recounts_begin_turn(struct loop *loop)
 {
-	uint64_t before;
+	struct section section;
+	uint64_t next;
+
+	loop->recounts_left = A_TURN;
+	if (list_is_empty(&loop->recounts))
+		return;
+	broker_enter(loop->server->broker, &section);
+	next = table_next_sequence(section.table);
+	broker_leave(&section);
+	if (loop->recounts_sequence != UNKNOWN)
+		loop->recounts_left += next - loop->recounts_sequence;
+	loop->recounts_sequence = next;
+}
+
+bool recount_may(struct recount *recount, uint64_t n)
+{
+	uint64_t *left = &recount->conn->loop->recounts_left;
+
+	if (*left == 0)
+		return false;
+	*left -= n < *left ? n : *left;
+	return true;
+}
+
+static bool step(struct recount *recount, struct table *table)
+{
+	uint64_t *left = &recount->conn->loop->recounts_left, before;
 	bool is_done;
 
 	if (!recount->is_begun) {
@@ -14,35 +45,85 @@ static bool step(struct recount *recount, struct loop *loop, struct table *table
 		recount->is_begun = true;
 	}
 	before = recount->audit.looked_at;
-	is_done = table_audit_step(table, &recount->audit, RECOUNTED_A_LOCK);
-	loop->recounted += recount->audit.looked_at - before;
+	is_done = table_audit_step(table, &recount->audit, *left < A_LOCK ? *left : A_LOCK);
+	*left -= recount->audit.looked_at - before;
 	return is_done;
 }
 
-bool recount_go_on(struct recount *recount, struct loop *loop, struct section *section)
+bool recount_table(struct recount *recount, struct section *section)
 {
-	while (loop->recounted < RECOUNTED_A_TURN) {
-		broker_enter(recount->broker, section);
-		if (step(recount, loop, section->table))
+	struct loop *loop = recount->conn->loop;
+
+	while (loop->recounts_left > 0) {
+		broker_enter(loop->server->broker, section);
+		if (step(recount, section->table)) {
+			table_audit_end(&recount->audit);
+			recount->is_begun = false;
 			return true;
+		}
 		broker_leave(section);
 	}
 	return false;
 }
 
-void recount_end(struct recount *recount, struct section *section)
+/* ---- the calls ---- */
+
+static void queue(struct recount *recount)
 {
-	table_audit_end(&recount->audit);
-	recount->is_begun = false;
-	broker_leave(section);
+	struct loop *loop = recount->conn->loop;
+
+	if (list_is_empty(&loop->recounts))
+		loop->recounts_sequence = UNKNOWN;
+	list_append(&loop->recounts, &recount->link);
+	conn_begin_pending(recount->conn, &recount->pending);
+	loop_spin(loop);
 }
 
-void recount_drop(struct recount *recount)
+static void set_up(struct recount *recount, struct conn *conn)
+{
+	recount->pending.ends_by_itself = true;
+	recount->conn = conn;
+	list_init(&recount->link);
+}
+
+void recount_begin(struct request *request, struct recount *recount)
+{
+	if (!recount) {
+		fail_request(request);
+		return;
+	}
+	set_up(recount, request->conn);
+	if (list_is_empty(&request->conn->loop->recounts) && recount->go_on(recount))
+		recount->pending.free(&recount->pending);
+	else
+		queue(recount);
+}
+
+void recount_restore(struct conn *conn, struct recount *recount)
+{
+	set_up(recount, conn);
+	queue(recount);
+}
+
+void recount_end(struct recount *recount)
 {
 	struct section section;
 
+	list_remove(&recount->link);
 	if (!recount->is_begun)
 		return;
-	broker_enter(recount->broker, &section);
-	recount_end(recount, &section);
+	broker_enter(recount->conn->loop->server->broker, &section);
+	table_audit_end(&recount->audit);
+	broker_leave(&section);
+}
+
+void recounts_go_on(struct loop *loop)
+{
+	while (!list_is_empty(&loop->recounts)) {
+		struct recount *first = container_of(loop->recounts.next, struct recount, link);
+
+		if (!first->go_on(first))
+			return;
+		conn_finish_pending(first->conn);
+	}
 }

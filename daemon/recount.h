@@ -1,28 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything in the table counted anew while others change it (table_audit_begin()), for a call in
- * work: a portion in each turn of its loop, so that others are served in between. The portion is
- * for all such calls together: the first one has it until it is done. */
+/* A call in work that looks at every session, while others change them (table_audit_begin()): a
+ * portion in each turn of its loop, so that others are served in between. The portion is the
+ * loop's, for the call that came first; what it costs does not grow with how many ask. */
 #ifndef USHER_DAEMON_RECOUNT_H
 #define USHER_DAEMON_RECOUNT_H
 
-#include "daemon/broker.h"
-#include "daemon/loop.h"
-
-#define RECOUNTED_A_TURN 1024 /* sessions */
+#include "daemon/ops.h"
 
 struct recount {
-	struct broker *broker;
+	struct pending pending; /* first: freed through it */
+	struct list link;       /* loop.recounts */
+	struct conn *conn;
+	/* A portion. True: the call is answered, or its connection is to end. */
+	bool (*go_on)(struct recount *recount);
+
 	bool only_sums; /* as in struct audit */
 	bool is_begun;
 	struct audit audit;
 };
 
-/* A portion, of a new one the first. True when all is counted: SECTION is entered then, for the
- * table to be compared with recount->audit, and then recount_end(). */
-bool recount_go_on(struct recount *recount, struct loop *loop, struct section *section);
-void recount_end(struct recount *recount, struct section *section);
+/* Begin with the first portion, if no other call is before it. RECOUNT, whose pending.free, pack,
+ * pack_tag, go_on and only_sums are set, is given away; NULL: there was no memory for it. */
+void recount_begin(struct request *request, struct recount *recount);
+/* The same of a connection that comes from an earlier daemon: with the loop's first turn. */
+void recount_restore(struct conn *conn, struct recount *recount);
+/* The part of pending.free that is every recount's. */
+void recount_end(struct recount *recount);
 
-/* Give up, if it has begun and not ended. */
-void recount_drop(struct recount *recount);
+/* For go_on: a portion of the table. True when all is counted: SECTION is entered then, for the
+ * table to be compared with recount->audit, and is to be left. */
+bool recount_table(struct recount *recount, struct section *section);
+
+/* Portions that are not of the table: whether there may be one more, of N sessions. */
+bool recount_may(struct recount *recount, uint64_t n);
+
+/* The loop's turn begins; its portion. */
+void recounts_begin_turn(struct loop *loop);
+void recounts_go_on(struct loop *loop);
 
 #endif

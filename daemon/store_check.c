@@ -19,7 +19,8 @@ static int read_record(void *context, uint64_t sequence, const void *bytes, size
 	return record_read_session_id(bytes, size, &found->id);
 }
 
-static void check_session(
+/* A negated errno if nothing can be said of it. */
+static int check_session(
 	struct store_check *check, struct store *store, const struct stored_session *session)
 {
 	struct found found;
@@ -27,23 +28,28 @@ static void check_session(
 
 	if (r == -ENOENT)
 		check->missing++;
-	else if (r < 0)
+	else if (r == -EUCLEAN || r == -EBADMSG)
 		check->damaged++;
+	else if (r < 0)
+		return r;
 	else if (found.sum != session->sum || found.id != session->id)
 		check->different++;
+	return 0;
 }
 
-static void check_portion(struct store_check *check, struct store *store)
+static int check_portion(struct store_check *check, struct store *store)
 {
 	const struct stored_portion *portion = &check->portion;
+	int r = 0;
 
 	check->audit.position = portion->position;
 	check->audit.n += portion->n + portion->n_ended;
 	check->audit.sums += portion->ended_sums;
-	for (size_t i = 0; i < portion->n; i++) {
+	for (size_t i = 0; i < portion->n; i++)
 		check->audit.sums += portion->sessions[i].sum;
-		check_session(check, store, &portion->sessions[i]);
-	}
+	for (size_t i = 0; r == 0 && i < portion->n; i++)
+		r = check_session(check, store, &portion->sessions[i]);
+	return r;
 }
 
 static int read_totals(struct store_check *check, struct store *store)
@@ -64,6 +70,7 @@ static int read_totals(struct store_check *check, struct store *store)
 int store_check_go_on(struct store_check *check, struct broker *broker, struct store *store)
 {
 	struct section section;
+	int r;
 
 	if (!check->is_begun)
 		store_audit_begin(store, &check->audit);
@@ -71,7 +78,9 @@ int store_check_go_on(struct store_check *check, struct broker *broker, struct s
 	broker_enter(broker, &section);
 	table_stored_after(section.table, check->audit.position, &check->portion);
 	broker_leave(&section);
-	check_portion(check, store);
+	r = check_portion(check, store);
+	if (r < 0)
+		return r;
 	return check->portion.position < UINT64_MAX ? 1 : read_totals(check, store);
 }
 

@@ -396,6 +396,11 @@ uint64_t table_active(const struct table *table)
 	return table->active;
 }
 
+uint64_t table_next_sequence(const struct table *table)
+{
+	return table->next_sequence;
+}
+
 uint64_t table_next_fence(const struct table *table)
 {
 	return table->next_fence;

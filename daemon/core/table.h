@@ -403,6 +403,8 @@ void table_reset_metrics(struct table *table);
 
 uint64_t table_active(const struct table *table);
 uint64_t table_next_fence(const struct table *table);
+/* The number of the next one in the order of sessions. */
+uint64_t table_next_sequence(const struct table *table);
 
 /* Recount, in portions so that the lock is never held for long: sums over live sessions that stay
  * exact although sessions come and go between the portions. */

@@ -107,8 +107,6 @@ void run_begin_anew(void)
 
 /* ---- the store against the table ---- */
 
-/* What is stored is what was live at the last commit, and has ended since or is as it was, or is
- * marked to be stored again. */
 static const struct list_record *find_record(uint64_t sequence)
 {
 	for (size_t i = 0; i < model.store.sessions.count; i++)
@@ -128,6 +126,8 @@ static void verify_session(const struct stored_session *session)
 	EXPECT(session->sum, record_sum(record->bytes));
 }
 
+/* What is stored is what was live at the last commit, and has ended since or is as it was, or is
+ * marked to be stored again. */
 void run_verify(void)
 {
 	static struct stored_portion portion;

@@ -131,6 +131,43 @@ START_TEST(others_are_served_while_all_is_verified)
 }
 END_TEST
 
+/* A wait that begins when its client has said all: there would be nothing to end it. */
+START_TEST(who_has_said_all_does_not_wait)
+{
+	say(2, "SetPool", "\"pool\":\"p\",\"limit\":1", false);
+	say(2, "Create", "\"pool\":\"p\",\"metadata\":{\"a\":3}", false);
+	ask(0, "GetMetrics", "", false);
+	ask(0, "Create", "\"pool\":\"p\",\"wait_ms\":-1", false);
+	turn_once();
+	shutdown(clients[0], SHUT_WR);
+	turn();
+	expect_metrics(0, SESSIONS + 1);
+	close(ends[0]);
+	ends[0] = -1;
+	ck_assert_int_eq(recv(clients[0], text, 1, 0), 0); /* closed */
+	say(3, "GetMetrics", "", false);
+	ck_assert(hear(3, text, sizeof(text)));
+	ck_assert_ptr_nonnull(strstr(text, "\"waiting_sessions\":0,"));
+}
+END_TEST
+
+START_TEST(who_came_first_is_done_first)
+{
+	int turns = 1;
+
+	ask(0, "Verify", "", false);
+	turn_once();
+	while (!hear(0, text, sizeof(text))) {
+		ask(2, "GetMetrics", "", false);
+		turn_once();
+		ck_assert_int_lt(++turns, 2 + SESSIONS / 1024 + 2);
+	}
+	ck_assert(!hear(2, text, sizeof(text)));
+	turn();
+	ck_assert(hear(2, text, sizeof(text)));
+}
+END_TEST
+
 START_TEST(nothing_is_counted_for_who_wants_no_answer)
 {
 	static const char call[] = "{\"method\":\"io.usher.Broker.GetMetrics\",\"oneway\":true}";
@@ -160,6 +197,8 @@ int main(void)
 	tcase_add_test(tcase, who_has_said_all_still_gets_its_answer);
 	tcase_add_test(tcase, who_is_gone_is_not_counted_for);
 	tcase_add_test(tcase, others_are_served_while_all_is_verified);
+	tcase_add_test(tcase, who_has_said_all_does_not_wait);
+	tcase_add_test(tcase, who_came_first_is_done_first);
 	tcase_add_test(tcase, nothing_is_counted_for_who_wants_no_answer);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
