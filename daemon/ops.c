@@ -206,7 +206,7 @@ static const struct varlink_service service = {
 
 void ops_serve(struct conn *conn, const struct varlink_call *call)
 {
-	struct request request = {.conn = conn, .broker = conn->loop->server->broker};
+	struct request request = request_of(conn);
 
 	varlink_serve(&service, &request, call, &conn->out);
 }

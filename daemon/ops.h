@@ -31,6 +31,13 @@ extern const struct varlink_interface *const ops_interface;
 
 /* ---- for handlers ---- */
 
+/* For who answers after the handler has returned; it has no call. */
+static inline struct request request_of(struct conn *conn)
+{
+	return (struct request){
+		.conn = conn, .broker = conn->loop->server->broker, .out = &conn->out};
+}
+
 /* The reply of TABLE's fields in VALUE; VALUE may be NULL for a table without fields. */
 void reply(struct request *request, const struct message *table, const void *value);
 

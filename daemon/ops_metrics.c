@@ -52,8 +52,7 @@ static void answer(struct inquiry *inquiry)
 	struct conn *conn = inquiry->recount.conn;
 	struct message_text pool = {
 		inquiry->pool_length ? inquiry->pool : NULL, inquiry->pool_length};
-	struct request request = {
-		.conn = conn, .broker = conn->loop->server->broker, .out = &conn->out};
+	struct request request = request_of(conn);
 	struct metrics_reply out;
 	int r = report_fill(inquiry->report, conn->loop->server, pool, &out);
 

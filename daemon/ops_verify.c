@@ -153,8 +153,7 @@ static void answer(struct verification *verification)
 {
 	struct findings *findings = &verification->findings;
 	struct conn *conn = verification->recount.conn;
-	struct request request = {
-		.conn = conn, .broker = conn->loop->server->broker, .out = &conn->out};
+	struct request request = request_of(conn);
 
 	for (size_t i = 0; i < findings->count; i++) {
 		findings->messages[i] = message_cstring(findings->texts[i]);

@@ -113,8 +113,7 @@ static void log_end(const struct create_wait *wait, const struct session_view *v
 static void answer(struct create_wait *wait, struct session_view *view)
 {
 	struct conn *conn = wait->conn;
-	struct request request = {
-		.conn = conn, .broker = conn->loop->server->broker, .out = &conn->out};
+	struct request request = request_of(conn);
 
 	wait->is_table_s = false;
 	log_end(wait, view);
@@ -170,7 +169,7 @@ static bool can_be_told(const struct create_wait *wait)
 static void tell_place(struct create_wait *wait, uint64_t position, uint64_t waiting)
 {
 	struct conn *conn = wait->conn;
-	struct request request = {.conn = conn, .out = &conn->out};
+	struct request request = request_of(conn);
 
 	if (position == 0 || (position == wait->position && waiting == wait->waiting) ||
 		!can_be_told(wait))

@@ -199,7 +199,6 @@ void table_stored_after(const struct table *table, uint64_t position, struct sto
 	struct order_node *node = order_after(&table->order, position);
 
 	ret->n = ret->n_ended = ret->ended_sums = 0;
-	ret->position = UINT64_MAX;
 	for (int i = 0; node && i < STORED_A_PORTION; i++, node = order_next(node)) {
 		const struct session *session = container_of(node, struct session, order_node);
 
