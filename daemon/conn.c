@@ -80,10 +80,12 @@ static void on_hangup(uv_poll_t *handle, int status, int events)
 
 	(void)status;
 	(void)events;
-	if (is_cancelled_by_end(conn) || is_fully_closed(conn))
+	if (is_cancelled_by_end(conn) || is_fully_closed(conn)) {
 		conn_close(conn, NULL);
-	else
-		unwatch_hangup(conn);
+		return;
+	}
+	conn->is_end_near = true;
+	unwatch_hangup(conn);
 }
 
 /* A stream whose reading is stopped does not notice that the peer is gone (libuv): a second
@@ -244,7 +246,8 @@ static void settle(struct conn *conn)
 	}
 	note_begun_frame(conn);
 	/* A call that waits has nobody to wait for; what has come before it is still answered. */
-	if (conn->is_ended && (conn->pending ? !conn->pending->ends_by_itself : !has_frames))
+	if (conn->pending ? (conn->is_ended || conn->is_end_near) && !conn->pending->ends_by_itself
+			  : conn->is_ended && !has_frames)
 		conn->is_closing_after_output = true;
 	conn_touch(conn);
 }

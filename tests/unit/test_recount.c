@@ -132,12 +132,14 @@ START_TEST(others_are_served_while_all_is_verified)
 END_TEST
 
 /* A wait that begins when its client has said all: there would be nothing to end it. */
-START_TEST(who_has_said_all_does_not_wait)
+static void expect_no_wait(int calls_behind)
 {
 	say(2, "SetPool", "\"pool\":\"p\",\"limit\":1", false);
 	say(2, "Create", "\"pool\":\"p\",\"metadata\":{\"a\":3}", false);
 	ask(0, "GetMetrics", "", false);
 	ask(0, "Create", "\"pool\":\"p\",\"wait_ms\":-1", false);
+	for (int i = 0; i < calls_behind; i++)
+		ask(0, "ListPools", "", false);
 	turn_once();
 	shutdown(clients[0], SHUT_WR);
 	turn();
@@ -148,6 +150,17 @@ START_TEST(who_has_said_all_does_not_wait)
 	say(3, "GetMetrics", "", false);
 	ck_assert(hear(3, text, sizeof(text)));
 	ck_assert_ptr_nonnull(strstr(text, "\"waiting_sessions\":0,"));
+}
+
+START_TEST(who_has_said_all_does_not_wait)
+{
+	expect_no_wait(0);
+}
+END_TEST
+
+START_TEST(who_has_said_more_than_is_read_does_not_wait)
+{
+	expect_no_wait(30); /* reading stops, so that the end is told by a hangup alone */
 }
 END_TEST
 
@@ -198,6 +211,7 @@ int main(void)
 	tcase_add_test(tcase, who_is_gone_is_not_counted_for);
 	tcase_add_test(tcase, others_are_served_while_all_is_verified);
 	tcase_add_test(tcase, who_has_said_all_does_not_wait);
+	tcase_add_test(tcase, who_has_said_more_than_is_read_does_not_wait);
 	tcase_add_test(tcase, who_came_first_is_done_first);
 	tcase_add_test(tcase, nothing_is_counted_for_who_wants_no_answer);
 	suite_add_tcase(suite, tcase);
