@@ -77,19 +77,34 @@ static void take_out_stall(struct broker *broker)
 
 /* How far the time of day is ahead of the monotonic clock, as each thread has seen it last. One
  * look at a clock is a twentieth of a call, so a set clock is noticed a little later. */
-#define WALL_KEPT_NS INT64_C(1000000)
+#define WALL_KEPT_NS   INT64_C(1000000)
+#define WALL_LOOK_NS   20000 /* one that took longer was interrupted */
+#define WALL_LOOKS_MAX 5
 
 static _Thread_local struct {
 	int64_t seen_ns;
 	int64_t ahead_us;
 } wall;
 
+static void look_at_wall(void)
+{
+	int64_t begin_ns, wall_ns, end_ns;
+	int looks = 0;
+
+	do {
+		begin_ns = clock_ns(CLOCK_MONOTONIC);
+		wall_ns = clock_ns(CLOCK_REALTIME);
+		end_ns = clock_ns(CLOCK_MONOTONIC);
+	} while (end_ns - begin_ns > WALL_LOOK_NS && ++looks < WALL_LOOKS_MAX);
+	wall.seen_ns = end_ns;
+	wall.ahead_us = (wall_ns - begin_ns / 2 - end_ns / 2) / 1000;
+}
+
+/* MONOTONIC_NS may be long ago. */
 int64_t broker_wall_us(int64_t monotonic_ns)
 {
-	if (!wall.seen_ns || monotonic_ns - wall.seen_ns >= WALL_KEPT_NS) {
-		wall.seen_ns = monotonic_ns;
-		wall.ahead_us = clock_ns(CLOCK_REALTIME) / 1000 - monotonic_ns / 1000;
-	}
+	if (!wall.seen_ns || monotonic_ns - wall.seen_ns >= WALL_KEPT_NS)
+		look_at_wall();
 	return monotonic_ns / 1000 + wall.ahead_us;
 }
 

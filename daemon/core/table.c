@@ -263,10 +263,14 @@ void change_add_pool(struct table_change *change, struct pool *pool)
 
 /* ---- time and lookup ---- */
 
+/* The time of day goes on with it: what is said to have begun, ended and happened, and when a
+ * deadline passes, is in the order in which it is. */
 struct table_time table_clamp(struct table *table, struct table_time now)
 {
-	if (now.now_us < table->last_now_us)
+	if (now.now_us < table->last_now_us) {
+		now.wall_us += table->last_now_us - now.now_us;
 		now.now_us = table->last_now_us;
+	}
 	table->last_now_us = now.now_us;
 	return now;
 }

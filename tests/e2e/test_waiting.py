@@ -314,15 +314,26 @@ class Crowd(BrokerTest):
     def check_grant(self, session):
         order = list(self.waiting)
         if session["session_id"] in self.waiting:
-            chosen = min(order, key=lambda i: (self.held(self.waiting[i]["uid"]),
-                                               self.rank(self.waiting[i]), order.index(i)))
-            self.assertEqual(chosen, session["session_id"])
+            chosen = order.index(session["session_id"])
+            for place, other in enumerate(order):
+                self.check_order(
+                    self.waiting[order[chosen]], self.waiting[other], place < chosen)
             del self.waiting[session["session_id"]]
         else:
             self.assertEqual(self.waiting, {})  # created at once: nobody was passed
         self.live[session["session_id"]] = session
         self.assertLessEqual(sum(s["units"] for s in self.live.values()), 3)
         self.granted += 1
+
+    def check_order(self, session, other, is_before):
+        held, others_held = self.held(session["uid"]), self.held(other["uid"])
+        self.assertLessEqual(held, others_held)
+        if held < others_held:
+            return
+        if session["priority"] == other["priority"]:
+            self.assertFalse(is_before)
+        else:  # each worker reads the time of day itself
+            self.assertLess(self.rank(session), self.rank(other) + 1000)
 
     def rank(self, session):
         return session["created_at"] - session["priority"] * 1000000

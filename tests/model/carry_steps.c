@@ -265,6 +265,7 @@ void run_hand_over(void)
 	note(is_stored);
 	take_out(parcel);
 	model.now_us = naive.now_us; /* the new table has seen no time yet */
+	model.wall_us = naive.wall_us;
 	lose_world();
 	make_world(1);
 	decide_files(files, naive.pools);

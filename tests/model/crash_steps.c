@@ -144,6 +144,7 @@ void run_crash(void)
 	else
 		note_crash();
 	model.now_us = naive.now_us; /* the new table has seen no time yet */
+	model.wall_us = naive.wall_us;
 	lose_world();
 	make_world(first_fence);
 	restore(first_fence);

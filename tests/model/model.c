@@ -35,7 +35,7 @@ _Noreturn void fail(const char *file, int line, const char *what, int64_t is, in
 
 struct table_time model_now(void)
 {
-	return (struct table_time){.now_us = model.now_us, .wall_us = naive.wall_us};
+	return (struct table_time){.now_us = model.now_us, .wall_us = model.wall_us};
 }
 
 /* Half milliseconds, so that deadlines are met exactly; now and then back, or far. */
@@ -72,7 +72,8 @@ static void pass_time(void)
 	if (step_us < 0)
 		met(CASE_CLOCK_WENT_BACK);
 	model.now_us = naive.now_us + step_us;
-	naive_clock(model.now_us, wall_at(naive.now_us));
+	model.wall_us = wall_at(model.now_us);
+	naive_clock(model.now_us, model.wall_us);
 	/* Not every operation takes the time, and the table is to have seen the same ones. */
 	table_expire(model.table, model_now(), 0, &model.change);
 }

@@ -31,7 +31,8 @@ struct model {
 	uint64_t random, random_aside;
 	uint64_t next_id;
 	int64_t now_us;
-	int64_t clock_error_us; /* of the time of day */
+	int64_t clock_error_us; /* of wall_us */
+	int64_t wall_us;        /* the time of day */
 	bool is_crowded;        /* the mood: sessions pile up */
 	bool is_contested;      /* or queues do, mostly of one pool */
 	int contested_pool;

@@ -75,9 +75,10 @@ void naive_init(uint64_t first_fence, size_t history_limit)
 
 void naive_clock(int64_t now_us, int64_t wall_us)
 {
-	if (now_us > naive.now_us)
-		naive.now_us = now_us;
-	naive.wall_us = wall_us;
+	int64_t back_us = naive.now_us - now_us;
+
+	naive.wall_us = back_us > 0 ? wall_us + back_us : wall_us;
+	naive.now_us = back_us > 0 ? naive.now_us : now_us;
 }
 
 /* ---- lookup ---- */

@@ -141,6 +141,8 @@ START_TEST(time_never_goes_back)
 	ck_assert_int_eq(renew(&alice, id, 1000), 0);
 	ck_assert_int_eq(table_next_deadline(table), earlier.now_us + 1500000);
 	ck_assert_int_eq(view(&alice, id)->age_us, 500000);
+	ck_assert_int_eq(expires_wall_us, earlier.wall_us + 1500000);
+	ck_assert_int_eq(view(&alice, TAKE())->created_wall_us, earlier.wall_us + 500000);
 }
 END_TEST
 
