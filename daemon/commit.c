@@ -205,16 +205,14 @@ static void unlock(struct committer *c)
 	wake_others(c);
 }
 
-/* To be woken by whoever has the lock now, unless it is free by then. */
+/* To be woken by whoever has the lock now; by itself, for nothing, if it is free by then: another
+ * call of the same loop's may be waiting. */
 static bool lock_or_wait(struct committer *c, struct loop *loop)
 {
 	if (pthread_mutex_trylock(&c->lock) == 0)
 		return true;
 	atomic_store(&loop->is_awaiting_commit, true);
-	if (pthread_mutex_trylock(&c->lock) != 0)
-		return false;
-	atomic_store(&loop->is_awaiting_commit, false);
-	return true;
+	return pthread_mutex_trylock(&c->lock) == 0;
 }
 
 bool commit_settle(struct committer *c, struct loop *loop)
@@ -380,17 +378,12 @@ struct store *committer_hold(struct committer *c, struct loop *loop)
 	return hold(c, loop);
 }
 
-bool committer_try_hold(struct committer *c, struct loop *loop, struct store **ret)
+bool committer_hold_or_wait(struct committer *c, struct loop *loop, struct store **ret)
 {
-	if (pthread_mutex_trylock(&c->lock) != 0)
+	if (!lock_or_wait(c, loop))
 		return false;
 	*ret = hold(c, loop);
 	return true;
-}
-
-void committer_lock(struct committer *c)
-{
-	pthread_mutex_lock(&c->lock);
 }
 
 void committer_let_go(struct committer *c)

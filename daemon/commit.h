@@ -48,10 +48,8 @@ void committer_status(struct committer *committer, struct store_status *ret);
  * is what their stored_sum says. NULL if the store does not work; it is to be let go all the same.
  */
 struct store *committer_hold(struct committer *committer, struct loop *loop);
-/* The same, unless another loop has it now: false. */
-bool committer_try_hold(struct committer *committer, struct loop *loop, struct store **ret);
-/* The lock alone; committer_let_go() leaves it. */
-void committer_lock(struct committer *committer);
+/* The same, unless another loop has it now: false, and LOOP will be woken. */
+bool committer_hold_or_wait(struct committer *committer, struct loop *loop, struct store **ret);
 void committer_let_go(struct committer *committer);
 
 #endif

@@ -58,7 +58,7 @@ static void on_hangup_closed(uv_handle_t *handle);
 
 static void unwatch_hangup(struct conn *conn);
 
-static bool is_fully_closed(const struct conn *conn)
+bool conn_is_fully_closed(const struct conn *conn)
 {
 	struct pollfd state = {.events = 0}; /* POLLHUP and POLLERR are told unasked */
 
@@ -66,26 +66,34 @@ static bool is_fully_closed(const struct conn *conn)
 	       (poll(&state, 1, 0) == 1 && (state.revents & (POLLHUP | POLLERR | POLLNVAL)));
 }
 
-/* The peer sends no more, and that is the end of the call in work: there is nobody to wait for. */
-static bool is_cancelled_by_end(const struct conn *conn)
+void conn_lose_listener(struct conn *conn)
 {
-	return conn->pending && (!conn->pending->ends_by_itself || is_fully_closed(conn));
+	conn->is_end_near = true;
+	if (!conn->pending || conn->pending->needs == NEEDS_NOBODY)
+		return;
+	if (conn->pending->needs == NEEDS_LISTENER)
+		conn_finish_pending(conn);
+	else
+		conn_close(conn, NULL);
 }
 
-/* The peer may only have closed its sending side (POLLRDHUP without POLLHUP): then it still waits
- * for the replies to what it sent before. */
+/* The peer sends no more. If it has only closed its sending side (POLLRDHUP without POLLHUP) it
+ * still waits for the replies to what it sent before. */
+static void lose_speaker(struct conn *conn)
+{
+	conn->is_end_near = true;
+	if (conn->pending && (conn->pending->needs == NEEDS_SPEAKER || conn_is_fully_closed(conn)))
+		conn_lose_listener(conn);
+}
+
 static void on_hangup(uv_poll_t *handle, int status, int events)
 {
 	struct conn *conn = handle->data;
 
 	(void)status;
 	(void)events;
-	if (is_cancelled_by_end(conn) || is_fully_closed(conn)) {
-		conn_close(conn, NULL);
-		return;
-	}
-	conn->is_end_near = true;
 	unwatch_hangup(conn);
+	lose_speaker(conn);
 }
 
 /* A stream whose reading is stopped does not notice that the peer is gone (libuv): a second
@@ -246,10 +254,20 @@ static void settle(struct conn *conn)
 	}
 	note_begun_frame(conn);
 	/* A call that waits has nobody to wait for; what has come before it is still answered. */
-	if (conn->pending ? (conn->is_ended || conn->is_end_near) && !conn->pending->ends_by_itself
+	if (conn->pending ? (conn->is_ended || conn->is_end_near) &&
+				    conn->pending->needs == NEEDS_SPEAKER
 			  : conn->is_ended && !has_frames)
 		conn->is_closing_after_output = true;
 	conn_touch(conn);
+}
+
+static void free_pending(struct conn *conn)
+{
+	struct pending *pending = conn->pending;
+
+	conn->pending = NULL;
+	list_remove(&pending->link);
+	pending->free(pending);
 }
 
 static void resume_pending(struct conn *conn)
@@ -258,10 +276,8 @@ static void resume_pending(struct conn *conn)
 
 	if (!pending || !pending->resume || unsent(conn) > 0)
 		return;
-	if (pending->resume(pending, conn)) {
-		conn->pending = NULL;
-		pending->free(pending);
-	}
+	if (pending->resume(pending, conn))
+		free_pending(conn);
 }
 
 void conn_work(struct conn *conn)
@@ -290,14 +306,15 @@ void conn_work(struct conn *conn)
 void conn_begin_pending(struct conn *conn, struct pending *pending)
 {
 	conn->pending = pending;
+	pending->conn = conn;
+	list_init(&pending->link);
+	if (pending->needs != NEEDS_SPEAKER)
+		list_append(&conn->loop->in_work, &pending->link);
 }
 
 void conn_finish_pending(struct conn *conn)
 {
-	struct pending *pending = conn->pending;
-
-	conn->pending = NULL;
-	pending->free(pending);
+	free_pending(conn);
 	conn_wake(conn);
 }
 
@@ -307,16 +324,19 @@ void conn_wake(struct conn *conn)
 	conn_touch(conn);
 }
 
-/* What has come before the end is still answered. */
+/* What has come before the end is still done, also if the peer has not read all its replies: of
+ * that (ECONNRESET) a Unix domain socket tells when everything has been read from it. */
 static void on_end(struct conn *conn, ssize_t why)
 {
 	conn->is_ended = true;
 	conn->is_reading = false;
 	uv_read_stop((uv_stream_t *)&conn->pipe);
-	if (why != UV_EOF || is_cancelled_by_end(conn))
+	if (why != UV_EOF && why != UV_ECONNRESET) {
 		conn_close(conn, NULL);
-	else
-		conn_work(conn);
+		return;
+	}
+	lose_speaker(conn);
+	conn_work(conn);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
@@ -405,10 +425,8 @@ struct conn *conn_new(struct loop *loop, int fd, struct peer *peer, enum admissi
 
 static void stop_working(struct conn *conn)
 {
-	if (conn->pending) {
-		conn->pending->free(conn->pending);
-		conn->pending = NULL;
-	}
+	if (conn->pending)
+		free_pending(conn);
 	list_remove(&conn->dirty_link);
 	list_remove(&conn->backlog_link);
 	list_remove(&conn->watch_link);

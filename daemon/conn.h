@@ -18,6 +18,14 @@
 
 struct conn;
 
+/* What of its peer a call in work cannot go on without. A peer that has closed only its sending
+ * side listens still. */
+enum pending_needs {
+	NEEDS_SPEAKER,  /* it waits, and nothing else may end it: its connection ends with it */
+	NEEDS_LISTENER, /* it comes to an end, which is an answer */
+	NEEDS_NOBODY,   /* it comes to an end, and has an effect */
+};
+
 /* A call that goes on after its handler has returned; conn.pending. */
 struct pending {
 	/* Called each time all output has gone: append more. True: the call is done (and freed by
@@ -29,8 +37,9 @@ struct pending {
 	 * described with its session. */
 	void (*pack)(const struct pending *pending, struct pack_writer *out);
 	uint16_t pack_tag;
-	/* It is not the peer who ends it: one that will send no more still gets its answer. */
-	bool ends_by_itself;
+	enum pending_needs needs;
+	struct conn *conn;
+	struct list link; /* loop.in_work, unless it needs the peer to speak */
 };
 
 struct conn {
@@ -99,6 +108,12 @@ void conn_begin_pending(struct conn *conn, struct pending *pending);
 
 /* The pending call is done: go on with the frames behind it. */
 void conn_finish_pending(struct conn *conn);
+
+/* The peer has closed: it neither speaks nor listens. */
+bool conn_is_fully_closed(const struct conn *conn);
+/* And this is to be done then: a call in work that needs a listener is given up, or the connection
+ * is with one that waits; what else the peer has asked for is done, as far as it can be read. */
+void conn_lose_listener(struct conn *conn);
 
 /* The one way a connection ends, whoever ends it: its calls are cancelled, its sessions abandoned,
  * its memory freed once libuv lets go. WHY is for the log, NULL if it is the peer's own doing. */

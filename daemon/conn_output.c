@@ -14,18 +14,25 @@
 
 /* ---- writing ---- */
 
+/* If nobody is there to read it, what else was asked for is still to be done, and the peer's end to
+ * be read. Any other failure is the connection's. False: it is closed. */
+static bool survives(struct conn *conn, int failure)
+{
+	if (failure == UV_EPIPE && conn_is_fully_closed(conn))
+		conn_lose_listener(conn);
+	else
+		conn_close(conn, NULL);
+	return !conn->is_closed;
+}
+
 static void on_written(uv_write_t *write, int status)
 {
 	struct conn *conn = write->data;
 
 	conn->is_sending = false;
 	json_writer_deinit(&conn->sending);
-	if (conn->is_closed)
+	if (conn->is_closed || (status < 0 && !survives(conn, status)))
 		return;
-	if (status < 0) {
-		conn_close(conn, NULL);
-		return;
-	}
 	conn_touch(conn);
 	conn_put_into_backlog(conn);
 }
@@ -128,8 +135,10 @@ void conn_flush(struct conn *conn)
 			n = 0;
 	}
 	if (n < 0) {
-		conn_close(conn, NULL);
-		return;
+		if (!survives(conn, n))
+			return;
+		json_writer_truncate(&conn->out, 0);
+		n = 0;
 	}
 	count_sent(conn);
 	note_created(conn);

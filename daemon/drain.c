@@ -12,7 +12,6 @@
 struct drain_wait {
 	struct pending pending; /* first: freed through it */
 	struct list link;       /* loop.drains */
-	struct conn *conn;
 	struct drain drain;
 	int64_t deadline_us; /* table clock; INT64_MAX: for ever */
 	bool exit_after;
@@ -29,7 +28,7 @@ static void free_wait(struct pending *pending)
 
 static void answer(struct drain_wait *wait, struct table_time now, uint64_t active, bool timeout)
 {
-	struct conn *conn = wait->conn;
+	struct conn *conn = wait->pending.conn;
 	int64_t initial = (int64_t)wait->drain.initial_active;
 	struct drain_reply reply = {
 		.shutdown_duration = (double)(now.now_us - wait->drain.began_us) / 1e6,
@@ -109,14 +108,14 @@ static struct drain_wait *new_wait(struct conn *conn)
 		return NULL;
 	wait->pending = (struct pending){
 		.free = free_wait, .pack = pack_wait, .pack_tag = HANDOFF_PENDING_DRAIN};
-	wait->conn = conn;
+	wait->pending.conn = conn;
 	list_init(&wait->link);
 	return wait;
 }
 
 static void begin(struct drain_wait *wait)
 {
-	struct conn *conn = wait->conn;
+	struct conn *conn = wait->pending.conn;
 
 	list_append(&conn->loop->drains, &wait->link);
 	conn_begin_pending(conn, &wait->pending);

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A client with frames behind its budget cannot keep deadlines from being looked at for longer. */
-#define BACKLOG_PATIENCE_US 100000
+/* Clients whose frames are not served yet cannot keep deadlines from being looked at for longer. */
+#define PATIENCE_US 100000
 
 struct adoption {
 	struct list link; /* loop.mailbox */
@@ -271,7 +271,6 @@ static void let_leave(struct loop *loop)
 		conn_leave(container_of(link, struct conn, link));
 }
 
-/* Frames that have been left over; not what is behind a call in work, or has come for a stream. */
 static bool has_frames_left(const struct loop *loop)
 {
 	list_for_each(link, &loop->backlog) {
@@ -283,16 +282,35 @@ static bool has_frames_left(const struct loop *loop)
 	return false;
 }
 
+static bool has_frames_behind(const struct loop *loop)
+{
+	list_for_each(link, &loop->in_work) {
+		const struct pending *pending = container_of(link, const struct pending, link);
+
+		if (frame_count(&pending->conn->frames, 1) > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_waited_for(const struct loop *loop, bool is_there, int64_t *since_us)
+{
+	if (!is_there)
+		*since_us = 0;
+	else if (!*since_us)
+		*since_us = loop->turn_began_us;
+	return is_there && loop->turn_began_us - *since_us < PATIENCE_US;
+}
+
 /* Everything that had arrived when the turn began has been read and served, unless frames are left
- * over; and those are waited for only so long. */
+ * over, or lie behind a call in work. They are waited for only so long, and each kind by itself: a
+ * stream that its client does not read may last. (The loop does not sleep through that: it has
+ * work left, or looks from time to time whether the client reads.) */
 static void publish_turn(struct loop *loop)
 {
-	if (!has_frames_left(loop))
-		loop->backlog_since_us = 0;
-	else if (!loop->backlog_since_us)
-		loop->backlog_since_us = loop->turn_began_us;
-	if (loop->backlog_since_us &&
-		loop->turn_began_us - loop->backlog_since_us < BACKLOG_PATIENCE_US)
+	bool waits = is_waited_for(loop, has_frames_left(loop), &loop->left_since_us);
+
+	if (is_waited_for(loop, has_frames_behind(loop), &loop->behind_since_us) || waits)
 		return;
 	atomic_store(&loop->drained_us, loop->turn_began_us);
 	if (loop->is_turn_asked && loop->turns_wanted == 0) {
@@ -303,7 +321,7 @@ static void publish_turn(struct loop *loop)
 
 static bool has_work_left(const struct loop *loop)
 {
-	return !list_is_empty(&loop->backlog) || !list_is_empty(&loop->recounts) ||
+	return !list_is_empty(&loop->backlog) || recounts_may_go_on(loop) ||
 	       !list_is_empty(&loop->leaving) || loop->is_rung || loop->turns_wanted > 0;
 }
 
@@ -370,7 +388,7 @@ static void init_lists(struct loop *loop)
 {
 	struct list *const lists[] = {&loop->mailbox, &loop->conns, &loop->dirty, &loop->backlog,
 		&loop->leaving, &loop->watched, &loop->drains, &loop->idle_watches, &loop->watches,
-		&loop->waits, &loop->monitors, &loop->recounts};
+		&loop->waits, &loop->monitors, &loop->in_work, &loop->recounts};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		list_init(lists[i]);

@@ -73,11 +73,12 @@ struct loop {
 	uv_timer_t sweep;
 	uv_timer_t drain_timer;
 
-	struct list conns;      /* conn.link */
-	struct list dirty;      /* conn.dirty_link: output gathered in this turn */
-	struct list backlog;    /* conn.backlog_link: frames or a stream to go on with */
-	struct list recounts;   /* recount.link: calls that look at all sessions, as they came */
-	uint64_t recounts_left; /* sessions that they may look at in this turn */
+	struct list conns;          /* conn.link */
+	struct list dirty;          /* conn.dirty_link: output gathered in this turn */
+	struct list backlog;        /* conn.backlog_link: frames or a stream to go on with */
+	struct list in_work;        /* pending.link: calls that come to an end by themselves */
+	struct list recounts;       /* recount.link: those of them that look at all sessions */
+	uint64_t recounts_left;     /* sessions that they may look at in this turn */
 	uint64_t recounts_sequence; /* when it began */
 	struct list leaving;        /* conn.link: closed, their sessions are being ended */
 	struct list watched;        /* conn.watch_link: a frame begun or output unsent */
@@ -90,10 +91,11 @@ struct loop {
 	bool is_rung; /* waiters are decided, or events have come: to be taken in this turn */
 	bool is_stopping;
 
-	int64_t turn_began_us;    /* table clock, before polling */
-	int64_t polled_ns;        /* loop_polled_ns(); 0: not looked at the clock in this turn */
-	int64_t backlog_since_us; /* table clock; 0: there is none */
-	unsigned turns_wanted;    /* whole turns to make without blocking */
+	int64_t turn_began_us;   /* table clock, before polling */
+	int64_t polled_ns;       /* loop_polled_ns(); 0: not looked at the clock in this turn */
+	int64_t left_since_us;   /* table clock: frames are left over; 0: none are */
+	int64_t behind_since_us; /* the same, of frames behind a call in work */
+	unsigned turns_wanted;   /* whole turns to make without blocking */
 	bool is_turn_asked;
 	_Atomic int64_t
 		drained_us; /* all input up to this time of the table's clock has been served */

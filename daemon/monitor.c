@@ -23,7 +23,6 @@ enum phase { PHASE_POOLS, PHASE_SESSIONS, PHASE_LIVE };
 struct monitor {
 	struct pending pending; /* first: freed through it */
 	struct list link;       /* loop.monitors */
-	struct conn *conn;
 	enum phase phase;
 	uint64_t begun; /* the number of the lock section */
 	uint64_t after; /* the snapshot's place */
@@ -55,7 +54,7 @@ static bool wants_session(const struct monitor *monitor, const struct session_vi
 		return false;
 	if (monitor->is_of_pool && strcmp(monitor->pool, view->session->pool_name->bytes) != 0)
 		return false;
-	return !monitor->is_own || is_of_caller(monitor->conn, view);
+	return !monitor->is_own || is_of_caller(monitor->pending.conn, view);
 }
 
 static bool wants_pool(const struct monitor *monitor, const char *name)
@@ -123,7 +122,7 @@ static void stop_reading(struct loop *loop)
 static void free_monitor(struct pending *pending)
 {
 	struct monitor *monitor = container_of(pending, struct monitor, pending);
-	struct loop *loop = monitor->conn->loop;
+	struct loop *loop = monitor->pending.conn->loop;
 
 	list_remove(&monitor->link);
 	atomic_fetch_sub(&loop->server->watchers, 1);
@@ -135,7 +134,7 @@ static void free_monitor(struct pending *pending)
 
 static size_t unsent(const struct monitor *monitor)
 {
-	const struct conn *conn = monitor->conn;
+	const struct conn *conn = monitor->pending.conn;
 
 	return conn->out.length + (conn->is_sending ? conn->sending.length : 0) +
 	       monitor->held.length;
@@ -152,7 +151,7 @@ static bool is_forgiven(const struct conn *conn, size_t left, size_t max)
  * we have not tried to send yet is not its doing. True if it is still there. */
 static bool has_room(struct monitor *monitor)
 {
-	struct conn *conn = monitor->conn;
+	struct conn *conn = monitor->pending.conn;
 	size_t max = (size_t)conn->loop->config->max_output_bytes;
 	size_t left;
 
@@ -171,7 +170,7 @@ static bool has_room(struct monitor *monitor)
 static void tell(struct monitor *monitor, struct rendering *rendering)
 {
 	const struct event *event = rendering->event;
-	struct conn *conn = monitor->conn;
+	struct conn *conn = monitor->pending.conn;
 	bool is_live = monitor->phase == PHASE_LIVE;
 	bool is_visible;
 
@@ -213,14 +212,14 @@ static void finish_ended(struct loop *loop)
 		struct monitor *monitor = container_of(link, struct monitor, link);
 
 		if (monitor->has_ended && monitor->phase == PHASE_LIVE)
-			conn_finish_pending(monitor->conn);
+			conn_finish_pending(monitor->pending.conn);
 	}
 }
 
 static void cut_off_all(struct loop *loop)
 {
 	list_for_each_safe(link, &loop->monitors)
-		conn_close(container_of(link, struct monitor, link)->conn,
+		conn_close(container_of(link, struct monitor, link)->pending.conn,
 			"events were lost: they came faster than they could be told");
 }
 
@@ -274,7 +273,7 @@ static bool snapshot_pools(struct monitor *monitor, struct json_writer *out)
 	struct event_message message;
 	size_t n;
 
-	broker_enter(monitor->conn->loop->server->broker, &section);
+	broker_enter(monitor->pending.conn->loop->server->broker, &section);
 	n = table_view_pools(section.table, monitor->after_pool[0] ? monitor->after_pool : NULL,
 		section.now, views, ROWS_A_LOCK);
 	broker_leave(&section);
@@ -309,8 +308,8 @@ static bool snapshot_sessions(struct monitor *monitor, struct json_writer *out)
 	struct section section;
 	size_t n;
 
-	broker_enter(monitor->conn->loop->server->broker, &section);
-	n = table_page(section.table, &monitor->conn->owner, &filter, monitor->after,
+	broker_enter(monitor->pending.conn->loop->server->broker, &section);
+	n = table_page(section.table, &monitor->pending.conn->owner, &filter, monitor->after,
 		SCANNED_A_LOCK, section.now, views, ROWS_A_LOCK, &monitor->after);
 	broker_leave(&section);
 	for (size_t i = 0; i < n; i++) {
@@ -319,8 +318,8 @@ static bool snapshot_sessions(struct monitor *monitor, struct json_writer *out)
 
 		views[i].position = 0;
 		if (wants_session(monitor, &views[i]))
-			write_session_event(
-				&views[i], may_see(monitor->conn, &views[i]), &message, true, out);
+			write_session_event(&views[i], may_see(monitor->pending.conn, &views[i]),
+				&message, true, out);
 		session_view_deinit(&views[i]);
 	}
 	return monitor->after == 0;
@@ -328,7 +327,7 @@ static bool snapshot_sessions(struct monitor *monitor, struct json_writer *out)
 
 static void go_live(struct monitor *monitor, struct json_writer *out)
 {
-	struct broker *broker = monitor->conn->loop->server->broker;
+	struct broker *broker = monitor->pending.conn->loop->server->broker;
 	struct event_message ready =
 		new_event_message(EVENT_READY, monitor->begun, broker_time(broker).wall_us);
 
@@ -410,7 +409,7 @@ static struct monitor *allocate(struct conn *conn)
 		.free = free_monitor,
 		.pack = pack_monitor,
 		.pack_tag = HANDOFF_PENDING_MONITOR};
-	monitor->conn = conn;
+	monitor->pending.conn = conn;
 	list_init(&monitor->link);
 	json_writer_init(&monitor->held);
 	return monitor;

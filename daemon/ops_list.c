@@ -255,7 +255,7 @@ static struct listing *new_listing(const struct query *query, uint64_t after)
 		.free = free_listing,
 		.pack = pack_listing,
 		.pack_tag = HANDOFF_PENDING_LIST,
-		.ends_by_itself = true};
+		.needs = NEEDS_LISTENER};
 	listing->query = *query;
 	listing->after = after;
 	next = keep_text(listing->texts, &listing->query.filter.pool, filter->pool_length);

@@ -49,7 +49,7 @@ static void free_inquiry(struct pending *pending)
 
 static void answer(struct inquiry *inquiry)
 {
-	struct conn *conn = inquiry->recount.conn;
+	struct conn *conn = inquiry->recount.pending.conn;
 	struct message_text pool = {
 		inquiry->pool_length ? inquiry->pool : NULL, inquiry->pool_length};
 	struct request request = request_of(conn);
@@ -72,10 +72,10 @@ static bool go_on(struct recount *recount)
 	if (!inquiry->report)
 		inquiry->report = report_new();
 	if (!inquiry->report) {
-		recount->conn->out.failed = true;
+		recount->pending.conn->out.failed = true;
 		return true;
 	}
-	report_copy_base(inquiry->report, recount->conn->loop->server);
+	report_copy_base(inquiry->report, recount->pending.conn->loop->server);
 	if (!recount_table(recount, &section))
 		return false;
 	report_take(inquiry->report, &section, recount->audit.metadata_bytes);
@@ -95,7 +95,8 @@ static struct inquiry *new_inquiry(struct message_text pool)
 	inquiry->recount = (struct recount){
 		.pending = {.free = free_inquiry,
 			.pack = pack_inquiry,
-			.pack_tag = HANDOFF_PENDING_METRICS},
+			.pack_tag = HANDOFF_PENDING_METRICS,
+			.needs = NEEDS_LISTENER},
 		.go_on = go_on,
 		.only_sums = true,
 	};

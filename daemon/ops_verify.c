@@ -79,11 +79,11 @@ static bool verify_table(struct verification *verification)
 static void compare_store(const struct store_check *check, struct findings *findings)
 {
 	compare(findings, "sessions in the store against active ones as stored", check->active,
-		check->audit.n);
+		check->found);
 	compare(findings, "sessions in the store against those that the table knows as stored",
-		check->in_store, check->audit.n);
+		check->in_store, check->found);
 	compare(findings, "the sum over the sessions in the store", check->recorded_sums,
-		check->audit.sums);
+		check->found_sums);
 	compare(findings, "sessions that are missing in the store", 0, check->missing);
 	compare(findings, "damaged sessions in the store", 0, check->damaged);
 	compare(findings, "sessions that are stored otherwise than they are", 0, check->different);
@@ -105,8 +105,9 @@ static bool verify_portion(
 
 	if (r > 0)
 		return false;
-	store_check_end(check);
-	if (!store)
+	if (r == -ENOMEM)
+		verification->recount.pending.conn->out.failed = true;
+	else if (!store)
 		say_unreadable(findings, "it is not available");
 	else if (r < 0)
 		say_unreadable(findings, store_error(r));
@@ -118,14 +119,15 @@ static bool verify_portion(
 /* As much of it as there may be; true when all is done. */
 static bool verify_store(struct verification *verification)
 {
-	struct loop *loop = verification->recount.conn->loop;
+	struct loop *loop = verification->recount.pending.conn->loop;
 	struct committer *committer = loop->server->committer;
 	struct store *store;
 	bool is_done = !committer;
 
 	while (!is_done && recount_may(&verification->recount, STORED_A_PORTION)) {
-		if (!committer_try_hold(committer, loop, &store))
-			return false; /* another loop has it: in the next turn, then */
+		verification->recount.is_blocked = !committer_hold_or_wait(committer, loop, &store);
+		if (verification->recount.is_blocked)
+			return false;
 		is_done = verify_portion(verification, loop->server->broker, store);
 		committer_let_go(committer);
 	}
@@ -138,21 +140,16 @@ static void free_verification(struct pending *pending)
 {
 	struct verification *verification =
 		container_of(pending, struct verification, recount.pending);
-	struct committer *committer = verification->recount.conn->loop->server->committer;
 
 	recount_end(&verification->recount);
-	if (verification->check.is_begun) {
-		committer_lock(committer);
-		store_check_end(&verification->check);
-		committer_let_go(committer);
-	}
+	store_check_end(&verification->check);
 	free(verification);
 }
 
 static void answer(struct verification *verification)
 {
 	struct findings *findings = &verification->findings;
-	struct conn *conn = verification->recount.conn;
+	struct conn *conn = verification->recount.pending.conn;
 	struct request request = request_of(conn);
 
 	for (size_t i = 0; i < findings->count; i++) {
@@ -190,7 +187,8 @@ static struct verification *new_verification(bool is_oneway)
 	verification->recount = (struct recount){
 		.pending = {.free = free_verification,
 			.pack = pack_verification,
-			.pack_tag = HANDOFF_PENDING_VERIFY},
+			.pack_tag = HANDOFF_PENDING_VERIFY,
+			.needs = is_oneway ? NEEDS_NOBODY : NEEDS_LISTENER},
 		.go_on = go_on,
 	};
 	verification->is_oneway = is_oneway;

@@ -26,7 +26,7 @@ void recounts_begin_turn(struct loop *loop)
 
 bool recount_may(struct recount *recount, uint64_t n)
 {
-	uint64_t *left = &recount->conn->loop->recounts_left;
+	uint64_t *left = &recount->pending.conn->loop->recounts_left;
 
 	if (*left == 0)
 		return false;
@@ -36,7 +36,7 @@ bool recount_may(struct recount *recount, uint64_t n)
 
 static bool step(struct recount *recount, struct table *table)
 {
-	uint64_t *left = &recount->conn->loop->recounts_left, before;
+	uint64_t *left = &recount->pending.conn->loop->recounts_left, before;
 	bool is_done;
 
 	if (!recount->is_begun) {
@@ -52,7 +52,7 @@ static bool step(struct recount *recount, struct table *table)
 
 bool recount_table(struct recount *recount, struct section *section)
 {
-	struct loop *loop = recount->conn->loop;
+	struct loop *loop = recount->pending.conn->loop;
 
 	while (loop->recounts_left > 0) {
 		broker_enter(loop->server->broker, section);
@@ -70,19 +70,18 @@ bool recount_table(struct recount *recount, struct section *section)
 
 static void queue(struct recount *recount)
 {
-	struct loop *loop = recount->conn->loop;
+	struct loop *loop = recount->pending.conn->loop;
 
 	if (list_is_empty(&loop->recounts))
 		loop->recounts_sequence = UNKNOWN;
 	list_append(&loop->recounts, &recount->link);
-	conn_begin_pending(recount->conn, &recount->pending);
+	conn_begin_pending(recount->pending.conn, &recount->pending);
 	loop_spin(loop);
 }
 
 static void set_up(struct recount *recount, struct conn *conn)
 {
-	recount->pending.ends_by_itself = true;
-	recount->conn = conn;
+	recount->pending.conn = conn;
 	list_init(&recount->link);
 }
 
@@ -112,9 +111,17 @@ void recount_end(struct recount *recount)
 	list_remove(&recount->link);
 	if (!recount->is_begun)
 		return;
-	broker_enter(recount->conn->loop->server->broker, &section);
+	broker_enter(recount->pending.conn->loop->server->broker, &section);
 	table_audit_end(&recount->audit);
 	broker_leave(&section);
+}
+
+/* No event tells that a peer who has closed its sending side has closed altogether. */
+static bool is_given_up(struct conn *conn)
+{
+	if ((conn->is_ended || conn->is_end_near) && conn_is_fully_closed(conn))
+		conn_lose_listener(conn);
+	return !conn->pending;
 }
 
 void recounts_go_on(struct loop *loop)
@@ -122,8 +129,17 @@ void recounts_go_on(struct loop *loop)
 	while (!list_is_empty(&loop->recounts)) {
 		struct recount *first = container_of(loop->recounts.next, struct recount, link);
 
+		if (is_given_up(first->pending.conn))
+			continue;
+		first->is_blocked = false;
 		if (!first->go_on(first))
 			return;
-		conn_finish_pending(first->conn);
+		conn_finish_pending(first->pending.conn);
 	}
+}
+
+bool recounts_may_go_on(const struct loop *loop)
+{
+	return !list_is_empty(&loop->recounts) &&
+	       !container_of(loop->recounts.next, const struct recount, link)->is_blocked;
 }

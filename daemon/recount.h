@@ -10,17 +10,17 @@
 struct recount {
 	struct pending pending; /* first: freed through it */
 	struct list link;       /* loop.recounts */
-	struct conn *conn;
 	/* A portion. True: the call is answered, or its connection is to end. */
 	bool (*go_on)(struct recount *recount);
 
-	bool only_sums; /* as in struct audit */
+	bool is_blocked; /* the last portion could not be: its loop is woken when it may */
+	bool only_sums;  /* as in struct audit */
 	bool is_begun;
 	struct audit audit;
 };
 
-/* Begin with the first portion, if no other call is before it. RECOUNT, whose pending.free, pack,
- * pack_tag, go_on and only_sums are set, is given away; NULL: there was no memory for it. */
+/* Begin with the first portion, if no other call is before it. RECOUNT, whose pending but for its
+ * connection, go_on and only_sums are set, is given away; NULL: there was no memory for it. */
 void recount_begin(struct request *request, struct recount *recount);
 /* The same of a connection that comes from an earlier daemon: with the loop's first turn. */
 void recount_restore(struct conn *conn, struct recount *recount);
@@ -37,5 +37,6 @@ bool recount_may(struct recount *recount, uint64_t n);
 /* The loop's turn begins; its portion. */
 void recounts_begin_turn(struct loop *loop);
 void recounts_go_on(struct loop *loop);
+bool recounts_may_go_on(const struct loop *loop);
 
 #endif

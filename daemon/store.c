@@ -49,18 +49,6 @@ static void count(struct store *store, struct journal_place from, struct journal
 	store->live_bytes += (uint64_t)to.size - from.size;
 }
 
-static void tell_audits(const struct store *store, uint64_t sequence, uint32_t from, uint32_t to)
-{
-	list_for_each(link, &store->audits) {
-		struct store_audit *audit = container_of(link, struct store_audit, link);
-
-		if (sequence > audit->position)
-			continue;
-		audit->n += (uint64_t)(to != 0) - (from != 0);
-		audit->sums += (uint64_t)to - from;
-	}
-}
-
 int store_move_session(struct store *store, struct session *session, uint64_t sequence,
 	struct journal_place place, uint32_t sum)
 {
@@ -77,7 +65,7 @@ int store_move_session(struct store *store, struct session *session, uint64_t se
 	if (!session)
 		return 0;
 	store->sums.sessions += (uint64_t)sum - session->stored_sum;
-	tell_audits(store, sequence, session->stored_sum, sum);
+	store_tell_audits(store, sequence, session->stored_sum, sum);
 	session->stored_sum = sum;
 	return 0;
 }
@@ -111,7 +99,7 @@ static void undo_one(struct store *store, const struct undo *undo)
 	index_set(&store->sessions, undo->sequence, undo->place);
 	if (!undo->session)
 		return;
-	tell_audits(store, undo->sequence, undo->session->stored_sum, undo->sum);
+	store_tell_audits(store, undo->sequence, undo->session->stored_sum, undo->sum);
 	undo->session->stored_sum = undo->sum;
 }
 
@@ -147,11 +135,7 @@ static void measure(struct store *store)
 
 static void empty(struct store *store)
 {
-	list_for_each(link, &store->audits) {
-		struct store_audit *audit = container_of(link, struct store_audit, link);
-
-		audit->n = audit->sums = 0;
-	}
+	store_empty_audits(store);
 	store->n_undos = 0;
 	index_clear(&store->sessions);
 	store_pools_clear(&store->pools);
@@ -250,6 +234,7 @@ void store_close(struct store *store)
 	store_file_deinit(&store->file);
 	index_deinit(&store->sessions);
 	store_pools_clear(&store->pools);
+	store_free_audits(store);
 	free(store->undos);
 	free(store->record);
 	free(store);
@@ -563,17 +548,6 @@ int store_read_session(struct store *store, uint64_t sequence, store_record_fn *
 	if (r == 0 && (entry.kind != KIND_SESSION || entry.number != sequence))
 		r = -EUCLEAN;
 	return r == 0 ? fn(context, sequence, entry.bytes, entry.size) : r;
-}
-
-void store_audit_begin(struct store *store, struct store_audit *audit)
-{
-	*audit = (struct store_audit){0};
-	list_append(&store->audits, &audit->link);
-}
-
-void store_audit_end(struct store_audit *audit)
-{
-	list_remove(&audit->link);
 }
 
 /* ---- sessions in order ---- */

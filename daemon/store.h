@@ -116,9 +116,12 @@ struct store_audit {
 	uint64_t position;
 	uint64_t n;
 	uint64_t sums; /* of their records */
+	_Atomic bool is_ended;
 };
 
-void store_audit_begin(struct store *store, struct store_audit *audit);
+/* NULL without memory. It belongs to the store. */
+struct store_audit *store_audit_begin(struct store *store);
+/* It may be gone with this. Any thread, whoever has the store. */
 void store_audit_end(struct store_audit *audit);
 
 /* ---- room ---- */

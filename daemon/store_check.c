@@ -40,13 +40,14 @@ static int check_session(
 static int check_portion(struct store_check *check, struct store *store)
 {
 	const struct stored_portion *portion = &check->portion;
+	struct store_audit *audit = check->audit;
 	int r = 0;
 
-	check->audit.position = portion->position;
-	check->audit.n += portion->n + portion->n_ended;
-	check->audit.sums += portion->ended_sums;
+	audit->position = portion->position;
+	audit->n += portion->n + portion->n_ended;
+	audit->sums += portion->ended_sums;
 	for (size_t i = 0; i < portion->n; i++)
-		check->audit.sums += portion->sessions[i].sum;
+		audit->sums += portion->sessions[i].sum;
 	for (size_t i = 0; r == 0 && i < portion->n; i++)
 		r = check_session(check, store, &portion->sessions[i]);
 	return r;
@@ -67,26 +68,41 @@ static int read_totals(struct store_check *check, struct store *store)
 	return 0;
 }
 
-int store_check_go_on(struct store_check *check, struct broker *broker, struct store *store)
+static int go_on(struct store_check *check, struct broker *broker, struct store *store)
 {
 	struct section section;
 	int r;
 
-	if (!check->is_begun)
-		store_audit_begin(store, &check->audit);
-	check->is_begun = true;
 	broker_enter(broker, &section);
-	table_stored_after(section.table, check->audit.position, &check->portion);
+	table_stored_after(section.table, check->audit->position, &check->portion);
 	broker_leave(&section);
 	r = check_portion(check, store);
 	if (r < 0)
 		return r;
-	return check->portion.position < UINT64_MAX ? 1 : read_totals(check, store);
+	if (check->portion.position < UINT64_MAX)
+		return 1;
+	check->found = check->audit->n;
+	check->found_sums = check->audit->sums;
+	return read_totals(check, store);
+}
+
+int store_check_go_on(struct store_check *check, struct broker *broker, struct store *store)
+{
+	int r;
+
+	if (!check->audit)
+		check->audit = store_audit_begin(store);
+	if (!check->audit)
+		return -ENOMEM;
+	r = go_on(check, broker, store);
+	if (r <= 0)
+		store_check_end(check);
+	return r;
 }
 
 void store_check_end(struct store_check *check)
 {
-	if (check->is_begun)
-		store_audit_end(&check->audit);
-	check->is_begun = false;
+	if (check->audit)
+		store_audit_end(check->audit);
+	check->audit = NULL;
 }

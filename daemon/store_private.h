@@ -57,6 +57,12 @@ struct store {
 	_Atomic uint64_t size_bytes;
 };
 
+/* The record of session SEQUENCE had the sum FROM and has TO; 0: there is none. */
+void store_tell_audits(struct store *store, uint64_t sequence, uint32_t from, uint32_t to);
+/* There is none of any session. */
+void store_empty_audits(struct store *store);
+void store_free_audits(struct store *store);
+
 /* Before each of the next ones but that of the table. -ENOMEM. */
 int store_reserve_undo(struct store *store);
 /* The entry of a session, a pool or the table is at PLACE now. SESSION, which may be NULL, has SUM.

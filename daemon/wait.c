@@ -18,7 +18,6 @@ struct create_wait {
 	struct pending pending; /* first: freed through it */
 	struct waiter waiter;
 	struct list link; /* loop.waits, if it wants to know its place */
-	struct conn *conn;
 	bool is_oneway;
 	bool is_table_s;   /* the waiter is */
 	uint64_t position; /* last told */
@@ -37,7 +36,7 @@ struct create_wait *create_wait_new(struct conn *conn)
 	if (!wait)
 		return NULL;
 	wait->pending.free = free_wait;
-	wait->conn = conn;
+	wait->pending.conn = conn;
 	list_init(&wait->link);
 	return wait;
 }
@@ -54,7 +53,7 @@ void create_wait_free(struct create_wait *wait)
 	if (!wait)
 		return;
 	if (wait->is_table_s) {
-		broker_enter(wait->conn->loop->server->broker, &section);
+		broker_enter(wait->pending.conn->loop->server->broker, &section);
 		table_abandon_wait(section.table, &wait->waiter, section.now, &section.change);
 		broker_leave(&section);
 	}
@@ -101,8 +100,8 @@ static void refuse_wait(struct request *request, const struct create_wait *wait)
 static void log_end(const struct create_wait *wait, const struct session_view *view)
 {
 	const struct text *pool = wait->waiter.session->pool_name;
-	const struct peer *peer = &wait->conn->owner.peer;
-	int64_t log_sessions = wait->conn->loop->config->log_sessions;
+	const struct peer *peer = &wait->pending.conn->owner.peer;
+	int64_t log_sessions = wait->pending.conn->loop->config->log_sessions;
 
 	if (wait->waiter.status == 0 && log_sessions == LOG_SESSIONS_ALL)
 		log_session_created(view, peer);
@@ -112,7 +111,7 @@ static void log_end(const struct create_wait *wait, const struct session_view *v
 
 static void answer(struct create_wait *wait, struct session_view *view)
 {
-	struct conn *conn = wait->conn;
+	struct conn *conn = wait->pending.conn;
 	struct request request = request_of(conn);
 
 	wait->is_table_s = false;
@@ -163,12 +162,12 @@ void waits_take_decided(struct loop *loop)
 /* A client that does not read is told its place when it does. */
 static bool can_be_told(const struct create_wait *wait)
 {
-	return !wait->conn->is_sending && wait->conn->out.length == 0;
+	return !wait->pending.conn->is_sending && wait->pending.conn->out.length == 0;
 }
 
 static void tell_place(struct create_wait *wait, uint64_t position, uint64_t waiting)
 {
-	struct conn *conn = wait->conn;
+	struct conn *conn = wait->pending.conn;
 	struct request request = request_of(conn);
 
 	if (position == 0 || (position == wait->position && waiting == wait->waiting) ||
@@ -266,13 +265,13 @@ void create_wait_carry_out(const struct waiter *waiter, struct carried_wait *ret
 
 void create_wait_carry_in(struct create_wait *wait, const struct carried_wait *carried)
 {
-	struct loop *loop = wait->conn->loop;
+	struct loop *loop = wait->pending.conn->loop;
 
 	wait->is_table_s = true;
 	wait->is_oneway = carried->is_oneway;
 	wait->position = carried->position;
 	wait->waiting = carried->waiting;
-	conn_begin_pending(wait->conn, &wait->pending);
+	conn_begin_pending(wait->pending.conn, &wait->pending);
 	if (!carried->wants_progress)
 		return;
 	list_append(&loop->waits, &wait->link);

@@ -228,6 +228,7 @@ class Lists(BrokerTest):
 class Recounts(BrokerTest):
     """What looks at every session, in turns, while others begin and end some, on both loops."""
     CONFIG = "[pool default]\nlimit = 20000\n"
+    OPTIONS = ("--workers", "2")
     SESSIONS = 5000
 
     def fill(self, client):
@@ -284,6 +285,20 @@ class Recounts(BrokerTest):
         listing.socket.shutdown(socket.SHUT_WR)
         self.assertEqual(sum(1 for _ in iter(lambda: listing.receive().get("continues"), None)),
                          self.SESSIONS)
+
+    def test_deadlines_pass_while_a_stream_with_a_call_behind_it_is_not_read(self):
+        holder = self.client()
+        self.fill(holder)
+        for _ in range(4):  # each loop has some
+            listing = self.client()
+            listing.send("List", more=True)
+            listing.send("ListPools")
+            wait_for(listing.has_reply, "the stream")
+        holder.call("SetPool", pool="one", limit=1)
+        holder.create(pool="one", timeout_ms=20)
+        waiter = self.client()
+        waiter.send("Create", {"pool": "one", "wait_ms": 10000})
+        self.assertEqual(waiter.result()["slots"], [0])
 
 
 class Metadata(BrokerTest):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The wire: Varlink's rules, bad requests of each kind, limits, and ends of all sorts."""
+import json
 import socket
 import time
 import unittest
@@ -232,6 +233,42 @@ class Ends(BrokerTest):
         for _ in range(300):
             client.result()
         self.assertTrue(client.is_closed())
+
+    def set_limits(self, client, n, **flags):
+        calls = [{"method": "io.usher.Broker.SetPool",
+                  "parameters": {"pool": "default", "limit": i + 1}, **flags} for i in range(n)]
+        client.send_raw(b"".join(json.dumps(call).encode() + b"\0" for call in calls))
+
+    def expect_limit(self, limit):
+        admin = self.client()
+        wait_for(lambda: admin.call("ListPools")["pools"][0]["limit"] == limit, "the last call")
+
+    def test_all_that_was_said_before_a_close_is_done(self):
+        client = self.client()
+        self.set_limits(client, 300, oneway=True)
+        client.close()
+        self.expect_limit(300)
+
+    def test_the_same_if_nobody_reads_the_replies(self):
+        client = self.client()
+        self.set_limits(client, 200)
+        client.close()
+        self.expect_limit(200)
+
+    def test_the_same_if_some_are_there_but_not_read(self):
+        client = self.client()
+        client.send("ListPools")
+        wait_for(client.has_reply, "the first reply")
+        self.set_limits(client, 250)
+        client.close()
+        self.expect_limit(250)
+
+    def test_who_speaks_and_does_not_listen_is_closed(self):
+        client, admin = self.client(), self.client()
+        client.create()
+        client.socket.shutdown(socket.SHUT_RD)
+        client.send("ListPools")
+        wait_for(lambda: admin.metrics()["lifetime_total_abandoned"] == 1, "the end of its owner")
 
     def test_half_close_during_a_drain_cancels_it(self):
         holder, client = self.client(), self.client()

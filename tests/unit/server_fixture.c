@@ -115,14 +115,24 @@ void connect_clients(void)
 	}
 }
 
-void ask(int client, const char *method, const char *parameters, bool more)
+static void send_call(int client, const char *method, const char *parameters, const char *members)
 {
 	char text[12000];
 	int n = snprintf(text, sizeof(text),
 		"{\"method\":\"io.usher.Broker.%s\",\"parameters\":{%s}%s}", method, parameters,
-		more ? ",\"more\":true" : "");
+		members);
 
 	ck_assert_int_eq(write(clients[client], text, (size_t)n + 1), n + 1);
+}
+
+void ask(int client, const char *method, const char *parameters, bool more)
+{
+	send_call(client, method, parameters, more ? ",\"more\":true" : "");
+}
+
+void ask_oneway(int client, const char *method, const char *parameters)
+{
+	send_call(client, method, parameters, ",\"oneway\":true");
 }
 
 void say(int client, const char *method, const char *parameters, bool more)
@@ -171,10 +181,31 @@ void load_config(void)
 		0);
 }
 
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void hang_up(int client)
+{
+	close_one(&clients[client]);
+}
+
+bool is_hung_up_on(int client)
+{
+	char byte;
+
+	close_one(&ends[client]); /* or our copy would keep it open */
+	turn();
+	return recv(clients[client], &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void disconnect_clients(void)
 {
 	for (int i = 0; i < CLIENTS; i++) {
-		close(clients[i]);
-		close(ends[i]);
+		close_one(&clients[i]);
+		close_one(&ends[i]);
 	}
 }

@@ -26,6 +26,13 @@ void turn(void);
 /* Call METHOD with the members PARAMETERS; say() makes turns, too. */
 void ask(int client, const char *method, const char *parameters, bool more);
 void say(int client, const char *method, const char *parameters, bool more);
+/* The same as ask(), for no answer. */
+void ask_oneway(int client, const char *method, const char *parameters);
+
+/* Close CLIENT's end. */
+void hang_up(int client);
+/* Whether the server has closed its own; turns are made. */
+bool is_hung_up_on(int client);
 
 /* CLIENT gets N sessions of the pool "default", and its replies are read. */
 void hold_sessions(int client, int n);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that look at every session: others are served while they do. */
+#include "daemon/commit.h"
 #include "daemon/conn.h"
 #include "server_fixture.h"
+#include "store_fixture.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -10,7 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SESSIONS 3000 /* more than two turns' worth */
+#define HELD   3000 /* more than two turns' worth */
+#define A_TURN 1024
 
 static char text[65536];
 
@@ -19,7 +22,7 @@ static void setup(void)
 	load_config();
 	make_server();
 	connect_clients();
-	hold_sessions(1, SESSIONS);
+	hold_sessions(1, HELD);
 }
 
 static void teardown(void)
@@ -60,7 +63,7 @@ START_TEST(others_are_served_while_metrics_are_counted)
 	ck_assert_ptr_nonnull(strstr(text, "NoSuchPool"));
 	ck_assert(!hear(0, text, sizeof(text)));
 	turn();
-	expect_metrics(0, SESSIONS);
+	expect_metrics(0, HELD);
 	ck_assert(!is_recounting());
 }
 END_TEST
@@ -70,8 +73,7 @@ START_TEST(what_changes_meanwhile_is_counted_as_it_is_at_the_end)
 	ask(0, "GetMetrics", "", false);
 	turn_once();
 	ask(2, "Create", "\"metadata\":{\"a\":2}", false);
-	close(clients[1]);
-	shutdown(ends[1], SHUT_RDWR); /* of which the server has a copy: its sessions end */
+	hang_up(1);
 	turn();
 	expect_metrics(0, 1);
 }
@@ -85,7 +87,7 @@ START_TEST(calls_behind_wait_for_it)
 	turn_once();
 	ck_assert(!hear(0, text, sizeof(text)));
 	turn();
-	expect_metrics(0, SESSIONS);
+	expect_metrics(0, HELD);
 	ck_assert_str_eq(text + strlen(text) + 1, "{\"parameters\":{}}");
 }
 END_TEST
@@ -96,10 +98,8 @@ START_TEST(who_has_said_all_still_gets_its_answer)
 	turn_once();
 	shutdown(clients[0], SHUT_WR);
 	turn();
-	expect_metrics(0, SESSIONS);
-	close(ends[0]);
-	ends[0] = -1;
-	ck_assert_int_eq(recv(clients[0], text, 1, 0), 0); /* closed */
+	expect_metrics(0, HELD);
+	ck_assert(is_hung_up_on(0));
 }
 END_TEST
 
@@ -108,9 +108,24 @@ START_TEST(who_is_gone_is_not_counted_for)
 	ask(0, "GetMetrics", "", false);
 	turn_once();
 	ck_assert(is_recounting());
-	shutdown(clients[0], SHUT_RDWR);
+	hang_up(0);
 	turn_once();
 	ck_assert(!is_recounting());
+}
+END_TEST
+
+/* Of the second of these ends no event tells. */
+START_TEST(who_is_gone_after_having_said_all_is_not_counted_for)
+{
+	ask(0, "GetMetrics", "", false);
+	turn_once();
+	shutdown(clients[0], SHUT_WR);
+	turn_once();
+	ck_assert(is_recounting());
+	hang_up(0);
+	turn_once();
+	ck_assert(!is_recounting());
+	ck_assert_uint_eq(server.loops[0].recounts_left, A_TURN);
 }
 END_TEST
 
@@ -127,7 +142,7 @@ START_TEST(others_are_served_while_all_is_verified)
 	turn();
 	ck_assert(hear(0, text, sizeof(text)));
 	ck_assert_str_eq(text, "{\"parameters\":{\"ok\":true,\"findings\":[]}}");
-	expect_metrics(3, SESSIONS);
+	expect_metrics(3, HELD);
 }
 END_TEST
 
@@ -143,10 +158,8 @@ static void expect_no_wait(int calls_behind)
 	turn_once();
 	shutdown(clients[0], SHUT_WR);
 	turn();
-	expect_metrics(0, SESSIONS + 1);
-	close(ends[0]);
-	ends[0] = -1;
-	ck_assert_int_eq(recv(clients[0], text, 1, 0), 0); /* closed */
+	expect_metrics(0, HELD + 1);
+	ck_assert(is_hung_up_on(0));
 	say(3, "GetMetrics", "", false);
 	ck_assert(hear(3, text, sizeof(text)));
 	ck_assert_ptr_nonnull(strstr(text, "\"waiting_sessions\":0,"));
@@ -173,7 +186,7 @@ START_TEST(who_came_first_is_done_first)
 	while (!hear(0, text, sizeof(text))) {
 		ask(2, "GetMetrics", "", false);
 		turn_once();
-		ck_assert_int_lt(++turns, 2 + SESSIONS / 1024 + 2);
+		ck_assert_int_lt(++turns, 2 + HELD / 1024 + 2);
 	}
 	ck_assert(!hear(2, text, sizeof(text)));
 	turn();
@@ -183,22 +196,209 @@ END_TEST
 
 START_TEST(nothing_is_counted_for_who_wants_no_answer)
 {
-	static const char call[] = "{\"method\":\"io.usher.Broker.GetMetrics\",\"oneway\":true}";
-
-	ck_assert_int_eq(write(clients[0], call, sizeof(call)), sizeof(call));
+	ask_oneway(0, "GetMetrics", "");
 	turn_once();
 	ck_assert(!is_recounting());
 	turn();
 	ck_assert(!hear(0, text, sizeof(text)));
 	say(0, "GetMetrics", "", false);
-	expect_metrics(0, SESSIONS);
+	expect_metrics(0, HELD);
+}
+END_TEST
+
+/* ---- what is said behind such a call ---- */
+
+static bool is_paused(void)
+{
+	say(3, "Create", "\"metadata\":{\"a\":3}", false);
+	ck_assert(hear(3, text, sizeof(text)));
+	return strstr(text, "Paused") != NULL;
+}
+
+START_TEST(what_was_said_before_the_end_is_done)
+{
+	ask(0, "GetMetrics", "", false);
+	ask_oneway(0, "Pause", "");
+	turn_once();
+	hang_up(0);
+	turn();
+	ck_assert(is_paused());
+}
+END_TEST
+
+START_TEST(what_was_said_at_once_before_the_end_is_done)
+{
+	ask(0, "GetMetrics", "", false);
+	ask_oneway(0, "Pause", "");
+	hang_up(0);
+	turn();
+	ck_assert(is_paused());
+}
+END_TEST
+
+START_TEST(what_was_said_before_both_ends_is_done)
+{
+	ask(0, "GetMetrics", "", false);
+	ask_oneway(0, "Pause", "");
+	turn_once();
+	shutdown(clients[0], SHUT_WR);
+	turn_once();
+	hang_up(0);
+	turn();
+	ck_assert(is_paused());
+}
+END_TEST
+
+START_TEST(who_verifies_for_the_log_need_not_stay)
+{
+	ask_oneway(0, "Verify", "");
+	turn_once();
+	hang_up(0);
+	turn_once();
+	ck_assert(is_recounting());
+	ask(2, "GetMetrics", "", false);
+	turn();
+	ck_assert(!is_recounting());
+	expect_metrics(2, HELD);
+}
+END_TEST
+
+/* Its deadline might pass meanwhile. */
+static int64_t served_up_to_us(void)
+{
+	return atomic_load(&server.loops[0].drained_us);
+}
+
+START_TEST(what_is_said_behind_is_waited_for)
+{
+	int64_t before_us;
+
+	turn();
+	before_us = served_up_to_us();
+	ask(0, "GetMetrics", "", false);
+	ask(0, "Renew", "\"session_id\":\"session_1\"", false);
+	turn_once();
+	ck_assert(is_recounting());
+	ck_assert_int_eq(served_up_to_us(), before_us);
+	turn();
+	ck_assert_int_gt(served_up_to_us(), before_us);
+}
+END_TEST
+
+/* A stream that is not read, with a call behind it, is not waited for without an end; nor does it
+ * use up the patience for others. */
+START_TEST(what_is_said_behind_a_stream_is_not_waited_for_for_ever)
+{
+	int64_t before_us;
+
+	turn();
+	before_us = served_up_to_us();
+	ask(0, "List", "", true);
+	ask(0, "Renew", "\"session_id\":\"session_1\"", false);
+	turn();
+	ck_assert_int_eq(served_up_to_us(), before_us);
+	usleep(110000);
+	turn();
+	ck_assert_int_gt(served_up_to_us(), before_us);
+
+	before_us = served_up_to_us();
+	for (int i = 0; i < 200; i++) /* more than are served in a turn */
+		ask(2, "ListPools", "", false);
+	turn_once();
+	ck_assert_int_eq(served_up_to_us(), before_us);
+	turn();
+	ck_assert_int_gt(served_up_to_us(), before_us);
+}
+END_TEST
+
+/* ---- with a store ---- */
+
+static struct state state;
+
+static void setup_stored(void)
+{
+	load_config();
+	make_server();
+	store_setup();
+	ck_assert_int_eq(open_store(), 0);
+	state = (struct state){.directory = directory, .fence_path = strdup(path_of("fence"))};
+	server.committer = committer_new(&server, &state, store, 0);
+	committer_begin(server.committer, &server.loops[0], true);
+	store = NULL;
+	connect_clients();
+	hold_sessions(1, HELD);
+}
+
+static void teardown_stored(void)
+{
+	unmake_server();
+	committer_free(server.committer);
+	config_unref(config);
+	disconnect_clients();
+	free(state.fence_path);
+	store_teardown();
+}
+
+static void expect_all_right(int client)
+{
+	ck_assert(hear(client, text, sizeof(text)));
+	ck_assert_str_eq(text, "{\"parameters\":{\"ok\":true,\"findings\":[]}}");
+}
+
+static void begin_to_verify_store(int client)
+{
+	ask(client, "Verify", "", false);
+	for (int i = 0; i < 4; i++) /* the table first */
+		turn_once();
+	ck_assert(is_recounting());
+}
+
+START_TEST(others_are_served_while_the_store_is_verified)
+{
+	begin_to_verify_store(0);
+	ask(2, "Create", "\"metadata\":{\"a\":2}", false);
+	hang_up(1);
+	turn_once();
+	ck_assert(hear(2, text, sizeof(text)));
+	ck_assert(is_recounting());
+	turn();
+	expect_all_right(0);
+}
+END_TEST
+
+START_TEST(a_store_that_another_has_is_waited_for_without_turning)
+{
+	begin_to_verify_store(0);
+	committer_hold(server.committer, &server.loops[0]);
+	turn();
+	ck_assert(is_recounting());
+	ck_assert(!uv_is_active((uv_handle_t *)&server.loops[0].spin));
+	committer_let_go(server.committer);
+	ck_assert(atomic_load(&server.loops[0].orders) & ORDER_COMMITTED); /* it is woken */
+	turn();
+	expect_all_right(0);
+}
+END_TEST
+
+START_TEST(who_is_gone_does_not_wait_for_a_store_that_another_has)
+{
+	begin_to_verify_store(0);
+	committer_hold(server.committer, &server.loops[0]);
+	hang_up(0);
+	turn();
+	ck_assert(!is_recounting());
+	committer_let_go(server.committer);
+	hang_up(1);
+	turn();
+	say(2, "Verify", "", false);
+	expect_all_right(2);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *suite = suite_create("recount");
-	TCase *tcase = tcase_create("recount");
+	TCase *tcase = tcase_create("recount"), *stored = tcase_create("stored");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -214,7 +414,20 @@ int main(void)
 	tcase_add_test(tcase, who_has_said_more_than_is_read_does_not_wait);
 	tcase_add_test(tcase, who_came_first_is_done_first);
 	tcase_add_test(tcase, nothing_is_counted_for_who_wants_no_answer);
+	tcase_add_test(tcase, who_is_gone_after_having_said_all_is_not_counted_for);
+	tcase_add_test(tcase, what_was_said_before_the_end_is_done);
+	tcase_add_test(tcase, what_was_said_at_once_before_the_end_is_done);
+	tcase_add_test(tcase, what_was_said_before_both_ends_is_done);
+	tcase_add_test(tcase, who_verifies_for_the_log_need_not_stay);
+	tcase_add_test(tcase, what_is_said_behind_is_waited_for);
+	tcase_add_test(tcase, what_is_said_behind_a_stream_is_not_waited_for_for_ever);
 	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(stored, 120);
+	tcase_add_checked_fixture(stored, setup_stored, teardown_stored);
+	tcase_add_test(stored, others_are_served_while_the_store_is_verified);
+	tcase_add_test(stored, a_store_that_another_has_is_waited_for_without_turning);
+	tcase_add_test(stored, who_is_gone_does_not_wait_for_a_store_that_another_has);
+	suite_add_tcase(suite, stored);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -3,6 +3,7 @@
 #include "daemon/store_check.h"
 
 #include "daemon/batch.h"
+#include "daemon/store_private.h"
 #include "server_fixture.h"
 #include "store_fixture.h"
 
@@ -42,7 +43,7 @@ static void setup(void)
 	hold_sessions(1, EARLY);
 	hold_sessions(2, LATE);
 	store_all();
-	check = (struct store_check){.is_begun = false};
+	check = (struct store_check){.audit = NULL};
 }
 
 static void teardown(void)
@@ -74,10 +75,10 @@ static void expect_right(uint64_t n)
 	ck_assert_uint_eq(check.missing, 0);
 	ck_assert_uint_eq(check.damaged, 0);
 	ck_assert_uint_eq(check.different, 0);
-	ck_assert_uint_eq(check.audit.n, n);
+	ck_assert_uint_eq(check.found, n);
 	ck_assert_uint_eq(check.in_store, n);
 	ck_assert_uint_eq(check.active, n);
-	ck_assert_uint_eq(check.audit.sums, check.recorded_sums);
+	ck_assert_uint_eq(check.found_sums, check.recorded_sums);
 }
 
 static void end_sessions_of(int client)
@@ -163,7 +164,7 @@ START_TEST(what_is_stored_otherwise_is_found)
 	session->stored_sum++;
 	finish();
 	ck_assert_uint_eq(check.different, 1);
-	ck_assert_uint_eq(check.audit.sums, check.recorded_sums + 1);
+	ck_assert_uint_eq(check.found_sums, check.recorded_sums + 1);
 	session->stored_sum--;
 }
 END_TEST
@@ -180,7 +181,7 @@ START_TEST(what_is_missing_is_found)
 	finish();
 	ck_assert_uint_eq(check.missing, 1);
 	ck_assert_uint_eq(check.in_store, EARLY + LATE - 1);
-	ck_assert_uint_eq(check.audit.n, EARLY + LATE);
+	ck_assert_uint_eq(check.found, EARLY + LATE);
 }
 END_TEST
 
@@ -206,7 +207,8 @@ START_TEST(one_that_is_given_up_hears_nothing_more)
 	store_check_end(&check);
 	end_sessions_of(1);
 	store_all();
-	check = (struct store_check){.is_begun = false};
+	ck_assert(list_is_empty(&store->audits));
+	check = (struct store_check){.audit = NULL};
 	finish();
 	expect_right(LATE);
 }
