@@ -404,14 +404,16 @@ int loop_init(struct loop *loop, struct server *server, unsigned index)
 
 	if (r < 0)
 		return r;
+	r = uv_async_init(&loop->uv, &loop->wake, on_wake);
+	if (r < 0) {
+		uv_loop_close(&loop->uv);
+		return r;
+	}
 	loop->server = server;
 	loop->index = index;
 	loop->config = server_config(server);
 	init_lists(loop);
 	pthread_mutex_init(&loop->mailbox_lock, NULL);
-	r = uv_async_init(&loop->uv, &loop->wake, on_wake);
-	if (r < 0)
-		return r;
 	uv_prepare_init(&loop->uv, &loop->prepare);
 	uv_check_init(&loop->uv, &loop->check);
 	uv_idle_init(&loop->uv, &loop->spin);
@@ -476,19 +478,37 @@ void loop_clear(struct loop *loop)
 
 static void *run_thread(void *data)
 {
-	loop_run(data);
+	struct loop *loop = data;
+
+	while (sem_wait(&loop->may_run) < 0)
+		;
+	if (!loop->is_called_off)
+		loop_run(loop);
 	return NULL;
 }
 
 /* Signals are the first loop's. */
-int loop_start(struct loop *loop)
+int loop_make_thread(struct loop *loop)
 {
 	sigset_t all, old;
 	int r;
 
+	sem_init(&loop->may_run, 0, 0);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = -pthread_create(&loop->thread, NULL, run_thread, loop);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
+}
+
+void loop_run_thread(struct loop *loop)
+{
+	sem_post(&loop->may_run);
+}
+
+void loop_call_off_thread(struct loop *loop)
+{
+	loop->is_called_off = true;
+	sem_post(&loop->may_run);
+	pthread_join(loop->thread, NULL);
 }

@@ -16,6 +16,7 @@
 #include "daemon/server.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <uv.h>
 
 #define LOOP_READ_BUFFER (64 << 10)
@@ -55,6 +56,8 @@ struct loop {
 	struct config *config; /* a reference; changes by ORDER_CONFIG */
 	uv_loop_t uv;
 	pthread_t thread; /* but for the first loop */
+	sem_t may_run;    /* the same: the thread waits for it */
+	bool is_called_off;
 	struct id_source ids;
 	struct loop_stats stats;
 
@@ -111,9 +114,13 @@ struct loop {
 int loop_init(struct loop *loop, struct server *server, unsigned index);
 void loop_deinit(struct loop *loop);
 
-/* Run until ORDER_STOP; the first loop runs in the caller's thread, others by loop_start(). */
+/* Run until ORDER_STOP; the first loop runs in the caller's thread, others have threads, which are
+ * made first (0 or a negated errno), when it can still be given up, and then run, or end at once.
+ */
 void loop_run(struct loop *loop);
-int loop_start(struct loop *loop);
+int loop_make_thread(struct loop *loop);
+void loop_run_thread(struct loop *loop);
+void loop_call_off_thread(struct loop *loop);
 
 /* Of a halted loop, when all are: do what others have asked of it, and let go those who have hung
  * up. True if there was something, which may have brought more, also for other loops. */

@@ -105,25 +105,25 @@ static int make_server(struct daemon *d)
 		.pump = on_pump,
 	};
 	struct server *server = &d->server;
+	unsigned n_loops = workers_for(d->options.workers, server->config);
 	int r;
 
 	pthread_mutex_init(&server->config_lock, NULL);
 	atomic_store(&server->last_reload_ok, true);
-	server->n_loops = workers_for(d->options.workers, server->config);
 	server->max_connections = server->max_files < server->config->max_connections
 					  ? server->max_files
 					  : server->config->max_connections;
 	server->peers = peers_new();
 	server->metrics_base = metrics_base_new();
 	server->broker = broker_new(&d->kept.broker, &hooks, server);
-	server->loops = calloc(server->n_loops, sizeof(*server->loops));
+	server->loops = calloc(n_loops, sizeof(*server->loops));
 	if (!server->peers || !server->metrics_base || !server->broker || !server->loops)
 		return -ENOMEM;
 	broker_set_stalled(server->broker, d->kept.stalled_us);
 	broker_report_ends(server->broker, server->config->log_sessions == LOG_SESSIONS_ALL);
 	server->started_wall_us = broker_time(server->broker).wall_us;
-	for (unsigned i = 0; i < server->n_loops; i++) {
-		r = loop_init(&server->loops[i], server, i);
+	for (; server->n_loops < n_loops; server->n_loops++) { /* those that are to be undone */
+		r = loop_init(&server->loops[server->n_loops], server, server->n_loops);
 		if (r < 0)
 			return r;
 	}
@@ -142,7 +142,7 @@ static void unmake_server(struct daemon *d)
 {
 	struct server *server = &d->server;
 
-	for (unsigned i = 0; server->loops && i < server->n_loops; i++)
+	for (unsigned i = 0; i < server->n_loops; i++)
 		loop_deinit(&server->loops[i]);
 	broker_free(server->broker);
 	committer_free(server->committer);
@@ -251,6 +251,30 @@ static void hand_over(struct daemon *d)
 		loop_run(&d->server.loops[i]);
 }
 
+/* They run when nothing can fail any more: what was handed over is given up before, or not. */
+static int make_threads(struct server *server)
+{
+	for (unsigned i = 1; i < server->n_loops; i++) {
+		int r = loop_make_thread(&server->loops[i]);
+
+		if (r == 0)
+			continue;
+		while (--i > 0)
+			loop_call_off_thread(&server->loops[i]);
+		return r;
+	}
+	return 0;
+}
+
+static void run_threads(struct server *server, bool runs)
+{
+	for (unsigned i = 1; i < server->n_loops; i++)
+		if (runs)
+			loop_run_thread(&server->loops[i]);
+		else
+			loop_call_off_thread(&server->loops[i]);
+}
+
 static int serve(struct daemon *d)
 {
 	struct loop *first = &d->server.loops[0];
@@ -261,12 +285,14 @@ static int serve(struct daemon *d)
 	if (r == 0)
 		r = listeners_start(&d->listeners, first);
 	FAILPOINT("recovery.before-ready");
-	if (r == 0 && d->handover.is_there) /* ours from here on, before anything of it goes on */
-		handoff_accept(&d->handover, &d->server);
 	if (r == 0)
-		r = notify_ready(&d->notifier, first, d->has_passed);
-	for (unsigned i = 1; r == 0 && i < d->server.n_loops; i++)
-		r = loop_start(&d->server.loops[i]);
+		r = make_threads(&d->server);
+	if (r < 0)
+		return r;
+	if (d->handover.is_there) /* ours from here on, before anything of it goes on */
+		handoff_accept(&d->handover, &d->server);
+	r = notify_ready(&d->notifier, first, d->has_passed);
+	run_threads(&d->server, r == 0);
 	if (r < 0)
 		return r;
 	log_entry(LOG_NOTICE, started, 1, "usherd %s serves %s with %u event loops", USHER_VERSION,

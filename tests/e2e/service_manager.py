@@ -118,6 +118,7 @@ class Service(Broker):
         self.store = Store(room)
         self.listener = None
         self.limit_files = None
+        self.wrapper = []  # a command that runs the broker in its own place
         self.options, self.environment = options, environment
         super().__init__(config, *options, **environment)
 
@@ -155,7 +156,8 @@ class Service(Broker):
                    "--workers", "2"]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["bash", "-c", moves + 'LISTEN_PID=$$ exec "$@"', "bash", *command, *self.options],
+                ["bash", "-c", moves + 'LISTEN_PID=$$ exec "$@"', "bash", *self.wrapper, *command,
+                 *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds, env=environment)
         if self.listener:
             os.close(fds[0])
