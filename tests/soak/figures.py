@@ -5,7 +5,7 @@ import pathlib
 
 KEYS = ("rss_kib", "fds", "store_used", "store_size", "active", "p50_us", "p99_us", "max_us")
 
-LIFE_ROWS_MIN = 6
+LIFE_ROWS_MIN = 20
 
 
 def process_figures(pid):
