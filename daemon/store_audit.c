@@ -46,8 +46,8 @@ void store_empty_audits(struct store *store)
 
 void store_free_audits(struct store *store)
 {
-	while (!list_is_empty(&store->audits))
-		let_go(container_of(store->audits.next, struct store_audit, link));
+	list_for_each_safe(link, &store->audits)
+		let_go(container_of(link, struct store_audit, link));
 }
 
 struct store_audit *store_audit_begin(struct store *store)
