@@ -238,7 +238,7 @@ static void note_begun_frame(struct conn *conn)
 static void settle(struct conn *conn)
 {
 	size_t max = (size_t)conn->loop->config->max_pipelined;
-	bool has_frames = frame_count(&conn->frames, 1) > 0;
+	bool has_frames = frame_is_whole(&conn->frames);
 
 	if (conn->is_closing_after_output)
 		set_reading(conn, false);

@@ -142,7 +142,7 @@ void conn_flush(struct conn *conn)
 	}
 	count_sent(conn);
 	note_created(conn);
-	if (!frame_is_begun(&conn->frames) || frame_count(&conn->frames, 1) == 0)
+	if (!frame_is_whole(&conn->frames))
 		conn->read_ns = 0; /* else calls that came then are still to be served */
 	if ((size_t)n < conn->out.length)
 		send_rest(conn, (size_t)n);

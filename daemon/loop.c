@@ -274,9 +274,9 @@ static void let_leave(struct loop *loop)
 static bool has_frames_left(const struct loop *loop)
 {
 	list_for_each(link, &loop->backlog) {
-		const struct conn *conn = container_of(link, const struct conn, backlog_link);
+		struct conn *conn = container_of(link, struct conn, backlog_link);
 
-		if (!conn->pending && frame_count(&conn->frames, 1) > 0)
+		if (!conn->pending && frame_is_whole(&conn->frames))
 			return true;
 	}
 	return false;
@@ -287,7 +287,7 @@ static bool has_frames_behind(const struct loop *loop)
 	list_for_each(link, &loop->in_work) {
 		const struct pending *pending = container_of(link, const struct pending, link);
 
-		if (frame_count(&pending->conn->frames, 1) > 0)
+		if (frame_is_whole(&pending->conn->frames))
 			return true;
 	}
 	return false;

@@ -181,6 +181,11 @@ bool frame_is_begun(const struct frame_reader *f)
 	return frame_bytes(f) > 0;
 }
 
+bool frame_is_whole(struct frame_reader *f)
+{
+	return find_end(f);
+}
+
 static size_t count_ends(const char *text, size_t length, size_t max)
 {
 	size_t count = 0;

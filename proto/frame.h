@@ -53,6 +53,9 @@ bool frame_is_begun(const struct frame_reader *f);
 /* How many bytes have arrived that have not been handed out. */
 size_t frame_bytes(const struct frame_reader *f);
 
+/* Whether a whole frame lies in the reader; bytes that were looked at before are not again. */
+bool frame_is_whole(struct frame_reader *f);
+
 /* How many whole frames lie in the reader, counted up to MAX. */
 size_t frame_count(const struct frame_reader *f, size_t max);
 

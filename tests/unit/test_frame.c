@@ -156,6 +156,36 @@ START_TEST(frames_come_byte_by_byte)
 }
 END_TEST
 
+/* However often it is asked, before and behind a whole one, in the piece and in what is kept. */
+START_TEST(a_whole_frame_is_known)
+{
+	static const char stream[] = "one\0\0three";
+
+	ck_assert(!frame_is_whole(&f));
+	for (size_t i = 0; i < sizeof(stream); i++) {
+		feed(stream + i, 1);
+		ck_assert_int_eq(frame_is_whole(&f), i >= 3);
+		ck_assert_int_eq(frame_is_whole(&f), i >= 3);
+		keep();
+		ck_assert_int_eq(frame_is_whole(&f), i >= 3);
+	}
+	expect_text("one");
+	ck_assert(frame_is_whole(&f));
+	expect_text("");
+	ck_assert(frame_is_whole(&f));
+	feed_literal("fo");
+	ck_assert(frame_is_whole(&f));
+	expect_text("three");
+	ck_assert(!frame_is_whole(&f));
+	expect_result(0);
+	keep();
+	ck_assert(!frame_is_whole(&f));
+	feed("", 1);
+	ck_assert(frame_is_whole(&f));
+	expect_text("fo");
+}
+END_TEST
+
 START_TEST(frames_left_for_later_are_kept)
 {
 	feed_literal("one\0two\0three\0fo");
@@ -470,6 +500,7 @@ static void add_stream_tests(Suite *s)
 	tcase_add_test(tc, empty_frames_are_frames);
 	tcase_add_test(tc, frames_survive_a_cut_at_every_two_places);
 	tcase_add_test(tc, frames_come_byte_by_byte);
+	tcase_add_test(tc, a_whole_frame_is_known);
 	tcase_add_test(tc, frames_left_for_later_are_kept);
 	tcase_add_test(tc, keeping_twice_is_harmless);
 	tcase_add_test(tc, keeping_without_looking_is_allowed);
