@@ -240,6 +240,8 @@ static void settle(struct conn *conn)
 	size_t max = (size_t)conn->loop->config->max_pipelined;
 	bool has_frames = frame_is_whole(&conn->frames);
 
+	if (!has_frames)
+		conn->is_waited_out = false;
 	if (conn->is_closing_after_output)
 		set_reading(conn, false);
 	else if (conn->pending) /* what is said meanwhile has a bound in calls and in bytes */

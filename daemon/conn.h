@@ -75,7 +75,8 @@ struct conn {
 	bool is_end_near; /* the same, but what it has sent has not all been read */
 	bool is_closing_after_output;
 	bool is_closed;
-	bool has_owned; /* it may own sessions */
+	bool has_owned;     /* it may own sessions */
+	bool is_waited_out; /* deadlines do not wait any more for the calls that it has */
 };
 
 /* Take over FD; the peer's references, too. NULL (FD closed) without memory. */

@@ -5,9 +5,10 @@
  * that lies in any socket beats it. When one is due, all loops are asked for a whole turn
  * (prepare, poll without blocking, check); each says up to when it has read everything; what passed
  * before the earliest of these times expires. Calls that a loop cannot get through in a turn, or
- * that lie behind an earlier one of the same client's, are waited for for 100 ms; not those behind
- * a call that waits (a Create, a Drain, a Monitor): their client cannot expect them to be served.
- * First loop's thread. */
+ * that lie behind an earlier one of the same client's, are waited for: for 100 ms, whoever's they
+ * are, and those that are still there then not again, so that nobody holds deadlines back for
+ * longer. Not waited for are those behind a call that waits (a Create, a Drain, a Monitor): their
+ * client cannot expect them to be served. First loop's thread. */
 #ifndef USHER_DAEMON_DEADLINES_H
 #define USHER_DAEMON_DEADLINES_H
 

@@ -271,47 +271,53 @@ static void let_leave(struct loop *loop)
 		conn_leave(container_of(link, struct conn, link));
 }
 
-static bool has_frames_left(const struct loop *loop)
+/* Frames that are left over, or lie behind a call in work; and have not been waited for before. */
+static bool is_waited_for(struct conn *conn)
+{
+	return !conn->is_waited_out && frame_is_whole(&conn->frames);
+}
+
+static bool waits_for_somebody(const struct loop *loop)
 {
 	list_for_each(link, &loop->backlog) {
 		struct conn *conn = container_of(link, struct conn, backlog_link);
 
-		if (!conn->pending && frame_is_whole(&conn->frames))
+		if (!conn->pending && is_waited_for(conn))
 			return true;
 	}
+	list_for_each(link, &loop->in_work)
+		if (is_waited_for(container_of(link, const struct pending, link)->conn))
+			return true;
 	return false;
 }
 
-static bool has_frames_behind(const struct loop *loop)
+static void stop_waiting_for(struct conn *conn)
 {
-	list_for_each(link, &loop->in_work) {
-		const struct pending *pending = container_of(link, const struct pending, link);
-
-		if (frame_is_whole(&pending->conn->frames))
-			return true;
-	}
-	return false;
+	conn->is_waited_out = frame_is_whole(&conn->frames);
 }
 
-static bool is_waited_for(const struct loop *loop, bool is_there, int64_t *since_us)
+static void wait_no_longer(struct loop *loop)
 {
-	if (!is_there)
-		*since_us = 0;
-	else if (!*since_us)
-		*since_us = loop->turn_began_us;
-	return is_there && loop->turn_began_us - *since_us < PATIENCE_US;
+	list_for_each(link, &loop->backlog)
+		stop_waiting_for(container_of(link, struct conn, backlog_link));
+	list_for_each(link, &loop->in_work)
+		stop_waiting_for(container_of(link, struct pending, link)->conn);
 }
 
-/* Everything that had arrived when the turn began has been read and served, unless frames are left
- * over, or lie behind a call in work. They are waited for only so long, and each kind by itself: a
- * stream that its client does not read may last. (The loop does not sleep through that: it has
- * work left, or looks from time to time whether the client reads.) */
+/* Everything that had arrived when the turn began has been read and served, but for calls that have
+ * been waited for: for so long since the last such turn, and then no more until their client has
+ * none left. (The loop does not sleep through that: it has work left, or looks from time to time
+ * whether the client of a stream reads.) */
 static void publish_turn(struct loop *loop)
 {
-	bool waits = is_waited_for(loop, has_frames_left(loop), &loop->left_since_us);
-
-	if (is_waited_for(loop, has_frames_behind(loop), &loop->behind_since_us) || waits)
-		return;
+	if (waits_for_somebody(loop)) {
+		if (!loop->waits_since_us)
+			loop->waits_since_us = loop->turn_began_us;
+		if (loop->turn_began_us - loop->waits_since_us < PATIENCE_US)
+			return;
+		wait_no_longer(loop);
+	}
+	loop->waits_since_us = 0;
 	atomic_store(&loop->drained_us, loop->turn_began_us);
 	if (loop->is_turn_asked && loop->turns_wanted == 0) {
 		loop->is_turn_asked = false;

@@ -94,11 +94,10 @@ struct loop {
 	bool is_rung; /* waiters are decided, or events have come: to be taken in this turn */
 	bool is_stopping;
 
-	int64_t turn_began_us;   /* table clock, before polling */
-	int64_t polled_ns;       /* loop_polled_ns(); 0: not looked at the clock in this turn */
-	int64_t left_since_us;   /* table clock: frames are left over; 0: none are */
-	int64_t behind_since_us; /* the same, of frames behind a call in work */
-	unsigned turns_wanted;   /* whole turns to make without blocking */
+	int64_t turn_began_us;  /* table clock, before polling */
+	int64_t polled_ns;      /* loop_polled_ns(); 0: not looked at the clock in this turn */
+	int64_t waits_since_us; /* table clock: calls are waited for; 0: none are */
+	unsigned turns_wanted;  /* whole turns to make without blocking */
 	bool is_turn_asked;
 	_Atomic int64_t
 		drained_us; /* all input up to this time of the table's clock has been served */
