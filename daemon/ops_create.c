@@ -180,7 +180,8 @@ static void log_created(const struct request *request, const struct creation *c)
 
 static void finish_granted(struct request *request, struct creation *c)
 {
-	reply_created(request, &c->result.session, c->result.is_existing);
+	if (!request->call->oneway) /* whose reply would be taken back, but not its promise */
+		reply_created(request, &c->result.session, c->result.is_existing);
 	log_created(request, c);
 	session_view_deinit(&c->result.session);
 	request->conn->n_created++;

@@ -10,12 +10,12 @@ from broker import INTERFACE, Client  # noqa: E402,F401
 DECODER = json.JSONDecoder()
 
 
-def encode(method, parameters, metadata=None, more=False):
+def encode(method, parameters, metadata=None, **flags):
     text = json.dumps(parameters)
     if metadata is not None:
         text = text[:-1] + (", " if parameters else "") + '"metadata": ' + metadata + "}"
-    flag = ', "more": true' if more else ""
-    return f'{{"method": "{INTERFACE}{method}", "parameters": {text}{flag}}}'.encode() + b"\0"
+    set_flags = "".join(f', "{flag}": true' for flag, is_set in flags.items() if is_set)
+    return f'{{"method": "{INTERFACE}{method}", "parameters": {text}{set_flags}}}'.encode() + b"\0"
 
 
 def metadata_of(raw):

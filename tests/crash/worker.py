@@ -98,7 +98,7 @@ class Worker:
             said["metadata"] = metadata
         self.journal.write("intent", n=number, m=method, **said)
         try:
-            self.client.send_raw(encode(method, parameters, metadata, more))
+            self.client.send_raw(encode(method, parameters, metadata, more=more))
             return self.answer(number)
         except TimeoutError:
             self.journal.write("unanswered", n=number)

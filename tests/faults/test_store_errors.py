@@ -107,6 +107,21 @@ class Errors(StateTest):
         self.assertEqual(self.client.call("GetMetrics")["metrics"]["sessions_rejected_store"], 1)
         self.heal_store()
 
+    def test_who_wants_no_reply_leaves_those_of_its_other_calls_whole(self):
+        silent, loud = encode("Create", {}, oneway=True), encode("Create", {})
+        for calls in ([silent, "pools"], ["pools", silent], [silent, loud], [loud, silent, "pools"]):
+            self.break_store()
+            self.client.send_raw(b"".join(
+                encode("ListPools", {}) if call == "pools" else call for call in calls))
+            for call in calls:
+                if call == loud:
+                    self.assertTrue(self.client.receive()["error"].endswith("StoreUnavailable"))
+                elif call == "pools":
+                    self.assertIn("pools", self.client.receive()["parameters"])
+            self.assertEqual(self.listed(), {})
+            self.heal_store()
+            self.release(self.wait_until_creating())
+
     def test_a_watcher_is_told_of_the_end_of_what_was_taken_back(self):
         watcher = self.victim.client()
         watcher.send("Monitor", more=True)
