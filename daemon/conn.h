@@ -62,6 +62,7 @@ struct conn {
 	struct pending *pending;
 
 	int64_t begun_ns;    /* when the frame that is arriving began; 0: none */
+	int64_t unheard_ns;  /* when it began to take no output, though it is there; 0: it does */
 	int64_t progress_ns; /* when the peer last took output */
 	size_t progress_left;
 	int64_t read_ns;         /* the turn that the calls in work came in */

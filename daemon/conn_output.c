@@ -10,18 +10,25 @@
 #include <sys/ioctl.h>
 
 #define OUTPUT_KEPT     16384 /* bytes of output buffer that an idle connection may keep */
+#define UNHEARD_WAIT_NS INT64_C(20000000)   /* for the rest of a close that seems to have begun */
 #define REFUSED_WAIT_NS INT64_C(5000000000) /* for the first call of a refused connection */
 
 /* ---- writing ---- */
 
 /* If nobody is there to read it, what else was asked for is still to be done, and the peer's end to
- * be read. Any other failure is the connection's. False: it is closed. */
+ * be read. A close begins with EPIPE (unix_release_sock() in Linux marks the one end first, and
+ * then the other), so that no hangup may be seen yet. Any other failure is the connection's. False:
+ * it is closed. */
 static bool survives(struct conn *conn, int failure)
 {
-	if (failure == UV_EPIPE && conn_is_fully_closed(conn))
+	if ((failure == UV_EPIPE || failure == UV_ECONNRESET) && conn_is_fully_closed(conn))
 		conn_lose_listener(conn);
-	else
+	else if (failure != UV_EPIPE)
 		conn_close(conn, NULL);
+	else if (!conn->unheard_ns) {
+		conn->unheard_ns = monotonic_ns();
+		loop_watch(conn->loop, &conn->watch_link);
+	}
 	return !conn->is_closed;
 }
 
@@ -203,16 +210,30 @@ static bool is_output_stuck(struct conn *conn, int64_t now_ns)
 	return now_ns - conn->progress_ns > conn->loop->config->io_timeout_ms * 1000000;
 }
 
+/* By a peer who is there. */
+static bool is_unheard(struct conn *conn, int64_t now_ns)
+{
+	if (!conn->unheard_ns || !conn_is_fully_closed(conn))
+		return conn->unheard_ns && now_ns - conn->unheard_ns > UNHEARD_WAIT_NS;
+	conn->unheard_ns = 0;
+	conn_lose_listener(conn);
+	return false;
+}
+
 void conn_check_progress(struct conn *conn, int64_t now_ns)
 {
 	int64_t frame_ns = conn->admission == ADMITTED
 				   ? conn->loop->config->frame_timeout_ms * 1000000
 				   : REFUSED_WAIT_NS;
 
+	if (is_unheard(conn, now_ns))
+		conn_close(conn, NULL);
+	if (conn->is_closed)
+		return;
 	if (conn->is_sending && is_output_stuck(conn, now_ns))
 		conn_close(conn, "it does not read its replies");
 	else if (conn->begun_ns && now_ns - conn->begun_ns > frame_ns)
 		conn_close(conn, "it does not finish its message");
-	else if (!conn->is_sending && !conn->begun_ns)
+	else if (!conn->is_sending && !conn->begun_ns && !conn->unheard_ns)
 		list_remove(&conn->watch_link);
 }

@@ -4,11 +4,13 @@ and of its store. test_call_errors.py [TEST]..."""
 import errno
 import os
 import pathlib
+import signal
 import time
 import unittest
 
 from shims import CallShim
 from starved import StarvedTest, wait_for
+from wire import encode
 
 PART = 0  # no error: less is done than was asked for
 NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -96,6 +98,42 @@ class Sockets(CallTest):
 
     def test_a_write_of_a_grant_that_fails(self):
         self.fail_each("write", (errno.EPIPE, errno.ENOMEM), self.create)
+
+    def say_much(self):
+        """More than is served in a turn, with a first reply that cannot be written."""
+        client = self.victim.client()
+        client.send_raw(b"".join(encode("SetPool", {"pool": "one", "limit": i + 1}) for i in range(250)))
+        return client
+
+    def see_all_done(self):
+        wait_for(lambda: self.limit_of("one") == 250, "the last call")
+        self.witness.call("SetPool", pool="one", limit=1)
+
+    def limit_of(self, wanted):
+        return next(pool["limit"] for pool in self.witness.call("ListPools")["pools"]
+                    if pool["pool"] == wanted)
+
+    def test_all_is_done_of_a_client_that_has_closed_when_a_write_fails(self):
+        for error in (errno.EPIPE, errno.ECONNRESET):
+            self.shim.choose("write", error)
+            os.kill(self.victim.process.pid, signal.SIGSTOP)
+            self.shim.arm(1, False)
+            self.say_much().close()
+            os.kill(self.victim.process.pid, signal.SIGCONT)
+            wait_for(lambda: self.shim.get(self.shim.FAILED), "the failure")
+            self.see_all_done()
+
+    def test_all_is_done_of_a_client_whose_close_is_not_seen_yet_when_a_write_fails(self):
+        """It is looked for then, for a while."""
+        self.shim.choose("write", errno.EPIPE)
+        self.shim.arm(1, False)
+        client = self.say_much()
+        wait_for(lambda: self.shim.get(self.shim.FAILED), "the failure")
+        self.see_all_done()
+        client.socket.settimeout(10)
+        while client.socket.recv(1 << 16):
+            pass  # what was written after the failure
+        client.close()
 
     def test_writes_of_a_byte_each(self):
         self.fail_each("write", (PART,), self.look, good=ONCE)
