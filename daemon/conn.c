@@ -223,8 +223,11 @@ static void refuse_long_frame(struct conn *conn)
 	refuse_frame(conn, &fault);
 }
 
+/* One that is refused has had its time since it came: conn_new(). */
 static void note_begun_frame(struct conn *conn)
 {
+	if (conn->admission != ADMITTED)
+		return;
 	if (!frame_is_begun(&conn->frames) || conn->pending || !conn->is_reading) {
 		conn->begun_ns = 0;
 		return;

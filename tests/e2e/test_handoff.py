@@ -136,11 +136,12 @@ class Connections(HandoffTest):
         client = self.client()
         client.call("Reload")
         self.client().create(), self.client().create()
-        refused = self.client()
-        wait_for(lambda: client.metrics()["connections_refused"] == 1, "the refusal")
+        refused, silent = self.client(), self.client()
+        wait_for(lambda: client.metrics()["connections_refused"] == 2, "the refusals")
         self.restart()
         self.assertRefused("TooManyConnections", refused, "GetMetrics", limit=3)
         self.assertTrue(refused.is_closed())
+        self.assertTrue(silent.is_closed())  # after a while
         self.broker.config.write_text("")
         client.call("Reload")
 
