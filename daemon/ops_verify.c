@@ -27,7 +27,6 @@ struct verification {
 	struct recount recount; /* of the table, and then: */
 	bool is_table_done;
 	struct store_check check;
-	bool is_oneway;
 	struct findings findings;
 };
 
@@ -146,6 +145,12 @@ static void free_verification(struct pending *pending)
 	free(verification);
 }
 
+/* Whether it is for the log alone. */
+static bool is_oneway(const struct verification *verification)
+{
+	return verification->recount.pending.needs == NEEDS_NOBODY;
+}
+
 static void answer(struct verification *verification)
 {
 	struct findings *findings = &verification->findings;
@@ -156,7 +161,7 @@ static void answer(struct verification *verification)
 		findings->messages[i] = message_cstring(findings->texts[i]);
 		log_error("verify: %s", findings->texts[i]);
 	}
-	if (!verification->is_oneway)
+	if (!is_oneway(verification))
 		reply(&request, &verify_out,
 			&(struct verify_reply){
 				.ok = findings->count == 0,
@@ -178,7 +183,7 @@ static bool go_on(struct recount *recount)
 
 static void pack_verification(const struct pending *pending, struct pack_writer *out);
 
-static struct verification *new_verification(bool is_oneway)
+static struct verification *new_verification(bool oneway)
 {
 	struct verification *verification = calloc(1, sizeof(*verification));
 
@@ -188,18 +193,32 @@ static struct verification *new_verification(bool is_oneway)
 		.pending = {.free = free_verification,
 			.pack = pack_verification,
 			.pack_tag = HANDOFF_PENDING_VERIFY,
-			.needs = is_oneway ? NEEDS_NOBODY : NEEDS_LISTENER},
+			.needs = oneway ? NEEDS_NOBODY : NEEDS_LISTENER},
 		.go_on = go_on,
 	};
-	verification->is_oneway = is_oneway;
 	return verification;
+}
+
+/* One for the log that has not begun yet does for another. Else many who ask and do not stay would
+ * keep the loop at work, and their connections open, for long. */
+static bool is_one_to_come(const struct loop *loop)
+{
+	const struct recount *last = container_of(loop->recounts.prev, const struct recount, link);
+	const struct verification *verification =
+		container_of(last, const struct verification, recount);
+
+	return !list_is_empty(&loop->recounts) && last->go_on == go_on && is_oneway(verification) &&
+	       !last->is_begun && !verification->is_table_done;
 }
 
 void handle_verify(struct request *request, const void *in)
 {
-	struct verification *verification = new_verification(request->call->oneway);
+	struct verification *verification;
 
 	(void)in;
+	if (request->call->oneway && is_one_to_come(request->conn->loop))
+		return;
+	verification = new_verification(request->call->oneway);
 	recount_begin(request, verification ? &verification->recount : NULL);
 }
 
@@ -218,7 +237,7 @@ static void pack_verification(const struct pending *pending, struct pack_writer 
 {
 	const struct verification *verification =
 		container_of(pending, const struct verification, recount.pending);
-	const struct packed_verification packed = {verification->is_oneway};
+	const struct packed_verification packed = {is_oneway(verification)};
 
 	pack_struct(out, verification_items, &packed);
 }

@@ -263,6 +263,37 @@ START_TEST(who_verifies_for_the_log_need_not_stay)
 }
 END_TEST
 
+START_TEST(one_who_verifies_for_the_log_does_for_others)
+{
+	ask_oneway(0, "Verify", "");
+	turn_once();
+	ask_oneway(2, "Verify", "");
+	turn_once();
+	for (int i = 0; i < 20; i++)
+		ask_oneway(3, "Verify", "");
+	ask(3, "ListPools", "", false);
+	turn_once();
+	ck_assert(hear(3, text, sizeof(text)));
+	turn();
+	ck_assert(!is_recounting());
+}
+END_TEST
+
+START_TEST(one_who_has_begun_to_verify_does_not_do_for_others)
+{
+	ask_oneway(0, "Verify", "");
+	turn_once();
+	ask_oneway(3, "Verify", "");
+	ask(3, "ListPools", "", false);
+	turn_once();
+	ck_assert(!hear(3, text, sizeof(text)));
+	ask(2, "Verify", "", false); /* nor does one for who wants an answer */
+	turn();
+	ck_assert(hear(2, text, sizeof(text)));
+	ck_assert_str_eq(text, "{\"parameters\":{\"ok\":true,\"findings\":[]}}");
+}
+END_TEST
+
 /* Its deadline might pass meanwhile. */
 static int64_t served_up_to_us(void)
 {
@@ -459,6 +490,8 @@ int main(void)
 	tcase_add_test(tcase, what_was_said_at_once_before_the_end_is_done);
 	tcase_add_test(tcase, what_was_said_before_both_ends_is_done);
 	tcase_add_test(tcase, who_verifies_for_the_log_need_not_stay);
+	tcase_add_test(tcase, one_who_verifies_for_the_log_does_for_others);
+	tcase_add_test(tcase, one_who_has_begun_to_verify_does_not_do_for_others);
 	tcase_add_test(tcase, what_is_said_behind_is_waited_for);
 	tcase_add_test(tcase, what_is_said_behind_a_stream_is_not_waited_for_for_ever);
 	tcase_add_test(tcase, who_asks_on_and_on_holds_nothing_back);
