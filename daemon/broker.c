@@ -100,7 +100,6 @@ static void look_at_wall(void)
 	wall.ahead_us = (wall_ns - begin_ns / 2 - end_ns / 2) / 1000;
 }
 
-/* MONOTONIC_NS may be long ago. */
 int64_t broker_wall_us(int64_t monotonic_ns)
 {
 	if (!wall.seen_ns || monotonic_ns - wall.seen_ns >= WALL_KEPT_NS)

@@ -138,8 +138,8 @@ const struct broker_stats *broker_stats(const struct broker *broker);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t monotonic_ns(void);
 
-/* The time of day, in microseconds, at a recent time of that clock. A clock that was set is noticed
- * within a millisecond. Any thread. */
+/* The time of day, in microseconds, at a time of that clock, which may be long ago: as the time of
+ * day is now. That it was set is noticed within a millisecond. Any thread. */
 int64_t broker_wall_us(int64_t monotonic_ns);
 
 #endif

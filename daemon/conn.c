@@ -259,8 +259,7 @@ static void settle(struct conn *conn)
 	}
 	note_begun_frame(conn);
 	/* A call that waits has nobody to wait for; what has come before it is still answered. */
-	if (conn->pending ? (conn->is_ended || conn->is_end_near) &&
-				    conn->pending->needs == NEEDS_SPEAKER
+	if (conn->pending ? conn->is_end_near && conn->pending->needs == NEEDS_SPEAKER
 			  : conn->is_ended && !has_frames)
 		conn->is_closing_after_output = true;
 	conn_touch(conn);

@@ -72,8 +72,8 @@ struct conn {
 	enum admission admission;
 	bool is_reading;
 	bool is_sending;
-	bool is_ended;    /* the peer will send no more */
-	bool is_end_near; /* the same, but what it has sent has not all been read */
+	bool is_end_near; /* the peer will send no more */
+	bool is_ended;    /* and what it has sent has all been read */
 	bool is_closing_after_output;
 	bool is_closed;
 	bool has_owned;     /* it may own sessions */

@@ -119,7 +119,7 @@ void recount_end(struct recount *recount)
 /* No event tells that a peer who has closed its sending side has closed altogether. */
 static bool is_given_up(struct conn *conn)
 {
-	if ((conn->is_ended || conn->is_end_near) && conn_is_fully_closed(conn))
+	if (conn->is_end_near && conn_is_fully_closed(conn))
 		conn_lose_listener(conn);
 	return !conn->pending;
 }

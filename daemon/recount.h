@@ -37,6 +37,7 @@ bool recount_may(struct recount *recount, uint64_t n);
 /* The loop's turn begins; its portion. */
 void recounts_begin_turn(struct loop *loop);
 void recounts_go_on(struct loop *loop);
+/* As they come, one after the other: if the first may not, none does. */
 bool recounts_may_go_on(const struct loop *loop);
 
 #endif

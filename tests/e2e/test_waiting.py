@@ -317,7 +317,7 @@ class Crowd(BrokerTest):
             chosen = order.index(session["session_id"])
             for place, other in enumerate(order):
                 self.check_order(
-                    self.waiting[order[chosen]], self.waiting[other], place < chosen)
+                    self.waiting[session["session_id"]], self.waiting[other], place < chosen)
             del self.waiting[session["session_id"]]
         else:
             self.assertEqual(self.waiting, {})  # created at once: nobody was passed

@@ -4,51 +4,18 @@ all that was there, or says why it does not; and the next one has it all."""
 import errno
 import unittest
 
+from beginning import BeginTest
 from shims import CallShim
-from stateful import StateTest, wait_for
 
 PART = 0  # no error: half of it is done
-ENDS = (1, 78)  # 78: the configuration could not be read
 MOST = 1000
 
 
-class Begin(StateTest):
-    def setUp(self):
-        super().setUp()
-        self.shim = CallShim()
-        self.addCleanup(self.shim.close)
+class Begin(BeginTest):
+    SHIM = CallShim
 
-    def fill_store(self):
-        self.begin()
-        for n in range(20):
-            self.create('{"n":%d}' % n)
-        self.client.call("SetPool", pool="more", limit=7)
-        self.client.call("Pause", pool="more", reason="a reason")
-        self.kill()
-
-    def assertAllKept(self):
-        self.assertKept()
-        pool = self.client.call("ListPools")["pools"]
-        self.assertEqual([each["limit"] for each in pool if each["pool"] == "more"], [7])
-
-    def begin_failing(self, n):
-        """How many have failed; at least it said why it ended."""
-        self.shim.arm(n, False)
-        before = self.victim.log.stat().st_size
-        self.victim.spawn(**self.shim.environment())
-        if self.victim.wait_ready():
-            self.see_served()
-        else:
-            self.assertIn(self.victim.process.returncode, ENDS, self.victim.tail())
-            self.assertGreater(self.victim.log.stat().st_size, before, "it does not say why")
-        return self.shim.disarm()
-
-    def see_served(self):
-        self.client = self.victim.client()
-        wait_for(lambda: self.client.metrics()["store"] == "ok", "the store")
-        self.assertAllKept()
+    def use(self):
         self.wait_until_creating()
-        self.kill()
 
     def fail_each(self, kind, *errors):
         """The first of this kind fails once, the second one, and so on until there is none left to fail."""
