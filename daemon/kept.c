@@ -22,10 +22,12 @@ static void say_aside(const struct kept *k, const char *aside)
 		STORE_FILE, why, aside);
 }
 
-/* For want of room or of a working file system the daemon serves all the same, and tries again. */
+/* For want of room or of a working file system the daemon serves all the same, and tries again: but
+ * not if there may be sessions of an earlier run, which it would leave out, and their slots grant
+ * to others. */
 static bool can_wait(const struct kept *k, int error)
 {
-	if (!k->store || k->found == STORE_LOADED)
+	if (!k->store || k->found == STORE_LOADED || k->found == STORE_UNKNOWN)
 		return false;
 	return error == -ENOSPC || error == -EDQUOT || error == -EIO || error == -EROFS;
 }

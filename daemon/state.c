@@ -167,8 +167,9 @@ static void drop_dashes(char *text)
 static int read_boot_id(char *ret, size_t size)
 {
 	const char *told = getenv("USHER_BOOT_ID");
-	ssize_t n;
-	int fd;
+	char line[64];
+	bool is_whole;
+	FILE *file;
 
 	memset(ret, 0, size);
 	if (told && told[0]) {
@@ -176,14 +177,16 @@ static int read_boot_id(char *ret, size_t size)
 		drop_dashes(ret);
 		return 0;
 	}
-	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	if (!file)
 		return -errno;
-	n = read(fd, ret, size - 1);
-	close(fd);
-	ret[strcspn(ret, "\n")] = '\0';
+	is_whole = fgets(line, sizeof(line), file) && strchr(line, '\n');
+	fclose(file);
+	if (!is_whole)
+		return -EIO;
+	snprintf(ret, size, "%.*s", (int)strcspn(line, "\n"), line);
 	drop_dashes(ret);
-	return n > 0 ? 0 : -EIO;
+	return 0;
 }
 
 /* ---- fences ---- */

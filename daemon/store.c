@@ -196,7 +196,7 @@ int store_open(struct store_options *options, struct store **ret, enum store_fou
 	int r;
 
 	*ret = store;
-	*ret_found = STORE_FRESH;
+	*ret_found = STORE_UNKNOWN;
 	*ret_aside = NULL;
 	if (!store)
 		return -ENOMEM;

@@ -38,6 +38,7 @@ struct store_options {
 };
 
 enum store_found {
+	STORE_UNKNOWN,  /* whether there is one, and what is in it, cannot be seen */
 	STORE_FRESH,    /* there was none */
 	STORE_LOADED,   /* of this boot, sound */
 	STORE_OLD_BOOT, /* set aside: */

@@ -75,22 +75,27 @@ int store_file_open(struct store_file *file, enum store_found *ret_found)
 	struct stat stat;
 	int fd, r;
 
-	*ret_found = STORE_FRESH;
-	if (lstat(file->path, &stat) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	*ret_found = STORE_CORRUPT;
-	if (!S_ISREG(stat.st_mode))
-		return 0;
-	fd = open(file->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0) {
+	*ret_found = STORE_UNKNOWN;
+	if (lstat(file->path, &stat) < 0) {
+		if (errno != ENOENT)
+			return -errno;
 		*ret_found = STORE_FRESH;
-		return -errno; /* what may not be read is not damaged by that */
+		return 0;
 	}
+	if (!S_ISREG(stat.st_mode)) {
+		*ret_found = STORE_CORRUPT;
+		return 0;
+	}
+	fd = open(file->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return -errno; /* what may not be read is not damaged by that */
 	file->size = (size_t)stat.st_size / JOURNAL_CHUNK * JOURNAL_CHUNK;
 	file->is_allocated = stat.st_blocks * 512 >= stat.st_size && file->size % STORE_STEP == 0;
 	r = journal_open(fd, file->size, &found, &file->journal);
 	if (r == 0)
 		*ret_found = judge(file, found);
+	else if (r == -EUCLEAN)
+		*ret_found = STORE_CORRUPT;
 	return r == -EUCLEAN ? 0 : r;
 }
 

@@ -23,7 +23,7 @@ int store_file_init(struct store_file *file, const struct store_options *options
 void store_file_deinit(struct store_file *file);
 
 /* Open what is there. RET_FOUND: STORE_FRESH if there is nothing; STORE_LOADED if its records are
- * to be read; else it is to be set aside. */
+ * to be read; STORE_UNKNOWN with an error; else it is to be set aside. */
 int store_file_open(struct store_file *file, enum store_found *ret_found);
 /* What is open is used: with the seed that it has, and room allocated. */
 void store_file_use(struct store_file *file);

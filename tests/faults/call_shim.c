@@ -2,18 +2,20 @@
 /* Makes system calls of a process fail, the Nth of a kind, once or for good, whoever makes them;
  * and moves its wall clock. See shim.h; the file is named by USHER_CALL_SHIM.
  *
- * Reads and writes count if they are of a socket, and mappings if they are of a file: the others
- * are a library's own (an eventfd, a thread's stack), or the log.
+ * Reads and writes count as those of a socket or of a regular file, but for the log, and mappings
+ * if they are of a file: the others are a library's own (an eventfd, a thread's stack).
  */
 #include "tests/faults/shim.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -38,6 +40,20 @@ enum kind {
 	ALLOCATE,
 	MAP,
 	RENAME,
+	READ_FILE,
+	WRITE_FILE,
+	STAT,
+	LOCK,
+	UNLINK,
+	MKDIR,
+	CHMOD,
+	SOCKET,
+	SOCKETPAIR,
+	BIND,
+	LISTEN,
+	SETSOCKOPT,
+	MEMFD,
+	THREAD,
 	N_KINDS
 };
 
@@ -73,14 +89,17 @@ static bool fails(enum kind kind, bool *ret_is_short)
 	return true;
 }
 
-static bool is_socket(int fd)
+/* Whether it is a call of one of these kinds, and one that fails. */
+static bool io_fails(int fd, enum kind of_socket, enum kind of_file, bool *ret_is_short)
 {
 	int before = errno;
 	struct stat stat;
-	bool is = fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode);
+	mode_t mode = plan && fstat(fd, &stat) == 0 ? stat.st_mode : 0;
 
 	errno = before;
-	return is;
+	if (S_ISSOCK(mode))
+		return fails(of_socket, ret_is_short);
+	return S_ISREG(mode) && fd != STDERR_FILENO && fails(of_file, ret_is_short);
 }
 
 /* ---- sockets ---- */
@@ -101,7 +120,7 @@ ssize_t read(int fd, void *bytes, size_t size)
 
 	if (!next)
 		next = shim_next("read");
-	if (plan && is_socket(fd) && fails(READ, &is_short))
+	if (io_fails(fd, READ, READ_FILE, &is_short))
 		return -1;
 	return next(fd, bytes, is_short && size ? 1 : size);
 }
@@ -113,7 +132,7 @@ ssize_t write(int fd, const void *bytes, size_t size)
 
 	if (!next)
 		next = shim_next("write");
-	if (plan && is_socket(fd) && fails(WRITE, &is_short))
+	if (io_fails(fd, WRITE, WRITE_FILE, &is_short))
 		return -1;
 	return next(fd, bytes, is_short && size ? 1 : size);
 }
@@ -125,7 +144,7 @@ ssize_t writev(int fd, const struct iovec *parts, int n)
 
 	if (!next)
 		next = shim_next("writev");
-	if (plan && is_socket(fd) && fails(WRITE, &is_short))
+	if (io_fails(fd, WRITE, WRITE_FILE, &is_short))
 		return -1;
 	return next(fd, parts, is_short ? 1 : n);
 }
@@ -157,6 +176,25 @@ int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *res
 	return fails(GETSOCKOPT, NULL) ? -1 : next(fd, level, name, value, length);
 }
 
+/* A call that returns an int, and -1 if it fails. */
+#define CALLS(name, kind, parameters, types, arguments)                                            \
+	int name parameters                                                                        \
+	{                                                                                          \
+		int(*next) types = shim_next(#name);                                               \
+                                                                                                   \
+		return fails(kind, NULL) ? -1 : next arguments;                                    \
+	}
+
+CALLS(socket, SOCKET, (int domain, int type, int protocol), (int, int, int),
+	(domain, type, protocol))
+CALLS(socketpair, SOCKETPAIR, (int domain, int type, int protocol, int ends[2]),
+	(int, int, int, int[2]), (domain, type, protocol, ends))
+CALLS(bind, BIND, (int fd, const struct sockaddr *name, socklen_t length),
+	(int, const struct sockaddr *, socklen_t), (fd, name, length))
+CALLS(listen, LISTEN, (int fd, int backlog), (int, int), (fd, backlog))
+CALLS(setsockopt, SETSOCKOPT, (int fd, int level, int option, const void *value, socklen_t length),
+	(int, int, int, const void *, socklen_t), (fd, level, option, value, length))
+
 /* ---- events and processes ---- */
 
 int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
@@ -183,6 +221,16 @@ long syscall(long number, ...)
 	if (number == SYS_pidfd_open && fails(PIDFD_OPEN, NULL))
 		return -1;
 	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* The error is returned. */
+int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
+	void *(*run)(void *), void *restrict data)
+{
+	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+		shim_next("pthread_create");
+
+	return fails(THREAD, NULL) ? errno : next(thread, attributes, run, data);
 }
 
 /* ---- files, by both of their names ---- */
@@ -294,12 +342,32 @@ ALLOCATES(posix_fallocate64)
 MAPS(mmap)
 MAPS(mmap64)
 
-int rename(const char *from, const char *to)
-{
-	int (*next)(const char *, const char *) = shim_next("rename");
+#define PREADS(name)                                                                               \
+	ssize_t name(int fd, void *bytes, size_t size, off64_t at)                                 \
+	{                                                                                          \
+		ssize_t (*next)(int, void *, size_t, off64_t) = shim_next(#name);                  \
+		bool is_short = false;                                                             \
+                                                                                                   \
+		if (fails(READ_FILE, &is_short))                                                   \
+			return -1;                                                                 \
+		return next(fd, bytes, is_short && size ? (size + 1) / 2 : size, at);              \
+	}
 
-	return fails(RENAME, NULL) ? -1 : next(from, to);
-}
+PREADS(pread)
+PREADS(pread64)
+
+CALLS(rename, RENAME, (const char *from, const char *to), (const char *, const char *), (from, to))
+CALLS(fstat64, STAT, (int fd, struct stat64 *ret), (int, struct stat64 *), (fd, ret))
+CALLS(stat64, STAT, (const char *restrict path, struct stat64 *restrict ret),
+	(const char *, struct stat64 *), (path, ret))
+CALLS(lstat64, STAT, (const char *restrict path, struct stat64 *restrict ret),
+	(const char *, struct stat64 *), (path, ret))
+CALLS(flock, LOCK, (int fd, int what), (int, int), (fd, what))
+CALLS(unlink, UNLINK, (const char *path), (const char *), (path))
+CALLS(mkdir, MKDIR, (const char *path, mode_t mode), (const char *, mode_t), (path, mode))
+CALLS(chmod, CHMOD, (const char *path, mode_t mode), (const char *, mode_t), (path, mode))
+CALLS(memfd_create, MEMFD, (const char *name, unsigned flags), (const char *, unsigned),
+	(name, flags))
 
 /* ---- the wall clock ---- */
 

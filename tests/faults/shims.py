@@ -56,7 +56,9 @@ class AllocShim(Shim):
 
 
 KINDS = ("accept", "read", "write", "recvmsg", "sendmsg", "getsockopt", "epoll_ctl", "pidfd_open", "open",
-         "pwrite", "sync", "truncate", "allocate", "map", "rename")
+         "pwrite", "sync", "truncate", "allocate", "map", "rename", "read_file", "write_file", "stat",
+         "lock", "unlink", "mkdir", "chmod", "socket", "socketpair", "bind", "listen", "setsockopt", "memfd",
+         "thread")
 
 
 class CallShim(Shim):
