@@ -114,6 +114,13 @@ static void break_promises(struct loop *loop)
 		conn_break_promises(container_of(link, struct conn, dirty_link));
 }
 
+bool loop_may_write(struct loop *loop)
+{
+	struct committer *committer = loop->server->committer;
+
+	return commit_settle(committer, loop) && commit_failures(committer) == loop->failures_seen;
+}
+
 /* Nothing leaves before what it tells of is durable. */
 static void flush_dirty(struct loop *loop)
 {

@@ -148,6 +148,10 @@ int64_t loop_polled_ns(struct loop *loop);
 /* Keep the loop from blocking in its next poll. */
 void loop_spin(struct loop *loop);
 
+/* Whether what has been gathered so far may leave before the turn's end: all that it tells of is
+ * durable. Else it waits for the end, where promises are broken if need be. */
+bool loop_may_write(struct loop *loop);
+
 /* Look at the connection of this conn.watch_link from time to time. */
 void loop_watch(struct loop *loop, struct list *link);
 

@@ -140,22 +140,23 @@ static size_t unsent(const struct monitor *monitor)
 	       monitor->held.length;
 }
 
-/* What came in a burst is forgiven to one that goes on reading. */
+/* What came in a burst is forgiven to one that goes on reading, or has had nothing to read yet. */
 static bool is_forgiven(const struct conn *conn, size_t left, size_t max)
 {
-	return conn->is_sending && left <= max * BURST_FACTOR &&
-	       monotonic_ns() - conn->progress_ns < PATIENCE_NS;
+	return left <= max * BURST_FACTOR &&
+	       (!conn->is_sending || monotonic_ns() - conn->progress_ns < PATIENCE_NS);
 }
 
 /* One that does not read is cut off: holding on to what it has not read would be without end. What
- * we have not tried to send yet is not its doing. True if it is still there. */
+ * we have not tried to send yet is not its doing, so it is tried as soon as it may be. True if it
+ * is still there. */
 static bool has_room(struct monitor *monitor)
 {
 	struct conn *conn = monitor->pending.conn;
 	size_t max = (size_t)conn->loop->config->max_output_bytes;
 	size_t left;
 
-	if (conn->out.length > STREAM_BYTES && !conn->is_sending)
+	if (conn->out.length > STREAM_BYTES && !conn->is_sending && loop_may_write(conn->loop))
 		conn_flush(conn);
 	if (conn->is_closed) /* and the monitor is freed */
 		return false;

@@ -144,6 +144,17 @@ def wait_for(condition, what="the condition"):
         time.sleep(0.005)
 
 
+def stop(pid):
+    """The process, which has come to a halt then."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: state_of(pid) == "T", "it to be stopped")
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
 class Broker:
     def __init__(self, config="", *options, **environment):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="usher-test."))

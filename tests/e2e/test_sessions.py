@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from broker import BrokerTest, wait_for
+from broker import BrokerTest, stop, wait_for
 
 HOLD = "[pool held]\nlimit = 2\non_timeout = hold\n[pool short]\nmax_duration = 80ms\n" \
        "[pool ranged]\nmax_timeout = 1min\n"
@@ -93,7 +93,7 @@ class Life(BrokerTest):
         client = self.client()
         for _ in range(5):
             session_id = client.create(timeout_ms=100)["session_id"]
-            self.broker.process.send_signal(signal.SIGSTOP)
+            stop(self.broker.process.pid)
             client.send("Renew", {"session_id": session_id, "timeout_ms": 60000})
             time.sleep(0.15)
             self.broker.process.send_signal(signal.SIGCONT)
@@ -104,7 +104,7 @@ class Life(BrokerTest):
     def test_a_stall_of_the_daemon_is_added_to_deadlines(self):
         client = self.client()
         session_id = client.create(timeout_ms=1500)["session_id"]
-        self.broker.process.send_signal(signal.SIGSTOP)
+        stop(self.broker.process.pid)
         time.sleep(3)
         self.broker.process.send_signal(signal.SIGCONT)
         self.assertGreater(

@@ -11,10 +11,8 @@ import sys
 import time
 import unittest
 
-
-
 import starved  # noqa: F401: knows where broker.py is
-from broker import INTERFACE, BrokerTest, wait_for
+from broker import INTERFACE, BrokerTest, stop, wait_for
 
 STOPPED_S = 3
 CONFIG = "[pool default]\nlimit = 1000\n[pool one]\nlimit = 1\n[pool hold]\nlimit = 1\non_timeout = hold\n"
@@ -54,16 +52,6 @@ class OtherProcess:
     def end(self):
         self.process.kill()
         self.process.communicate()
-
-
-def stop(pid):
-    os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: state(pid) == "T", "it to be stopped")
-
-
-def state(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-        return stat.read().rpartition(")")[2].split()[0]
 
 
 class TheBroker(BrokerTest):

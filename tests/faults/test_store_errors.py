@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The store answers with errors: nobody is told of a session that is not stored, everything else goes
 on, and all is well once the store is."""
+import os
+import signal
 import time
 import unittest
 
-from stateful import CONFIG, StateTest, encode, wait_for
+from stateful import CONFIG, HOUR_MS, StateTest, encode, wait_for
+from broker import stop  # noqa: E402: stateful knows where
 
 FAILS = "store.commit={}@1+"
 RETRIED_S = 1.5  # what was changed meanwhile has been tried to be stored, and not been
@@ -184,6 +187,80 @@ class OneLoop(StateTest):
         self.victim.arm("")
         self.wait_until_creating()
         self.assertKept()
+
+    CREATE = encode("Create", {"owner": "detached", "timeout_ms": HOUR_MS}, '{"a":"%s"}' % ("x" * 200))
+    CREATES = 20
+    CLIENTS = 15  # that create so many: many times what a watcher is written at once
+
+    def clients(self, n):
+        clients = [self.victim.client() for _ in range(n)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.metrics()  # in their order
+        return clients
+
+    def watcher(self):
+        watcher, = self.clients(1)
+        watcher.send("Monitor", more=True)
+        wait_for(lambda: "ready" in str(watcher.receive()), "the snapshot")
+        return watcher
+
+    def burst(self, failpoints, said):
+        """(client, what it says) each; all in one turn."""
+        stop(self.victim.process.pid)
+        for client, text in said:
+            client.send_raw(text)
+        self.victim.arm(failpoints)
+        os.kill(self.victim.process.pid, signal.SIGCONT)
+
+    @staticmethod
+    def told(client, most):
+        """The sessions that it is told of."""
+        told = set()
+        try:
+            for _ in range(most):
+                reply = client.receive()["parameters"]
+                session = reply["event"].get("session") if "event" in reply else reply
+                if session:
+                    told.add(session["session_id"])
+        except (EOFError, ConnectionError):
+            pass
+        return told
+
+    def expect_stored(self, clients):
+        """What they are told of, until the broker is killed."""
+        told = set.union(*(self.told(client, 10**6) for client in clients))
+        self.victim.process.wait()
+        self.client.close()
+        self.begin()
+        self.assertLessEqual(told, self.listed().keys())
+
+    def test_a_watcher_is_told_of_nothing_that_is_not_stored(self):
+        self.begin()
+        watcher, clients = self.watcher(), self.clients(self.CLIENTS)
+        self.burst("store.before-commit=kill", [(client, self.CREATE * self.CREATES) for client in clients])
+        self.expect_stored([watcher, *clients])
+
+    def test_nor_is_who_creates_and_then_watches(self):
+        """The reply to the Create lies before a long snapshot, and many events of others follow."""
+        self.begin()
+        for _ in range(150):
+            self.create('{"a":"%s"}' % ("x" * 200))
+        first, *others = self.clients(self.CLIENTS)
+        self.burst("store.before-commit=kill",
+                   [(first, self.CREATE + encode("Monitor", {}, more=True)),
+                    *((client, self.CREATE * self.CREATES) for client in others)])
+        self.expect_stored([first, *others])
+
+    def test_a_watcher_is_told_all_of_a_burst_that_is_stored(self):
+        self.begin()
+        watcher, clients = self.watcher(), self.clients(self.CLIENTS)
+        self.burst("", [(client, self.CREATE * self.CREATES) for client in clients])
+        created = set.union(*(self.told(client, self.CREATES) for client in clients))
+        self.assertEqual(len(created), self.CLIENTS * self.CREATES)
+        seen = set()
+        while seen != created:
+            seen |= self.told(watcher, 1)
 
 
 class NoSpace(Errors):
