@@ -141,6 +141,7 @@ static void set_reading(struct conn *conn, bool is_wanted)
 	if (is_wanted) {
 		unwatch_hangup(conn);
 		uv_read_start((uv_stream_t *)&conn->pipe, on_alloc, on_read);
+		loop_look_again(conn->loop);
 	} else {
 		uv_read_stop((uv_stream_t *)&conn->pipe);
 		watch_for_hangup(conn);

@@ -57,6 +57,7 @@ int loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admi
 		return -ENOMEM;
 	}
 	*adoption = (struct adoption){.fd = fd, .peer = *peer, .admission = admission};
+	atomic_fetch_add(&loop->server->on_their_way, 1);
 	pthread_mutex_lock(&loop->mailbox_lock);
 	list_append(&loop->mailbox, &adoption->link);
 	pthread_mutex_unlock(&loop->mailbox_lock);
@@ -93,6 +94,7 @@ static struct adoption *take_adoption(struct loop *loop)
 	if (!list_is_empty(&loop->mailbox)) {
 		adoption = container_of(loop->mailbox.next, struct adoption, link);
 		list_remove(&adoption->link);
+		loop->n_adopted++;
 	}
 	pthread_mutex_unlock(&loop->mailbox_lock);
 	return adoption;
@@ -244,6 +246,12 @@ void loop_spin(struct loop *loop)
 	uv_idle_start(&loop->spin, on_spin);
 }
 
+void loop_look_again(struct loop *loop)
+{
+	loop->looks_again = true;
+	loop_spin(loop);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *loop = prepare->data;
@@ -251,6 +259,7 @@ static void on_prepare(uv_prepare_t *prepare)
 	if (loop->polled_ns)
 		histogram_add(&loop->stats.lag_ns, monotonic_ns() - loop->polled_ns, 1);
 	loop->polled_ns = 0;
+	loop->looks_again = false;
 	recounts_begin_turn(loop);
 	loop->turn_began_us = broker_time(loop->server->broker).now_us;
 }
@@ -311,20 +320,62 @@ static void wait_no_longer(struct loop *loop)
 		stop_waiting_for(container_of(link, struct pending, link)->conn);
 }
 
-/* Everything that had arrived when the turn began has been read and served, but for calls that have
- * been waited for: for so long since the last such turn, and then no more until their client has
- * none left. (The loop does not sleep through that: it has work left, or looks from time to time
- * whether the client of a stream reads.) */
-static void publish_turn(struct loop *loop)
+/* The first loop accepts. A connection that another one has not read from yet may have come before
+ * a turn of that one which counted already. If a turn is asked for, the other one tells when. */
+static bool are_others_on_their_way(const struct loop *loop)
 {
-	if (waits_for_somebody(loop)) {
-		if (!loop->waits_since_us)
-			loop->waits_since_us = loop->turn_began_us;
+	struct server *server = loop->server;
+	bool are;
+
+	if (loop != &server->loops[0])
+		return false;
+	atomic_store(&server->is_awaiting_them, loop->is_turn_asked);
+	are = atomic_load(&server->on_their_way) > loop->n_adopted;
+	if (!are)
+		atomic_store(&server->is_awaiting_them, false);
+	return are;
+}
+
+static void note_adopted_read(struct loop *loop)
+{
+	struct server *server = loop->server;
+
+	if (!loop->n_adopted)
+		return;
+	atomic_fetch_sub(&server->on_their_way, loop->n_adopted);
+	loop->n_adopted = 0;
+	if (atomic_load(&server->is_awaiting_them))
+		loop_order(&server->loops[0], 0);
+}
+
+/* Whether the turn counts: everything that had arrived when it began has been read and served, but
+ * for calls that have been waited for: for so long since the last such turn, and then no more until
+ * their client has none left. (The loop does not sleep through that: it has work left, or looks
+ * from time to time whether the client of a stream reads, or is woken.) */
+static bool has_read_all(struct loop *loop)
+{
+	bool awaits = are_others_on_their_way(loop);
+
+	if (awaits && !loop->is_turn_asked) { /* then nobody waits for it either */
+		loop->waits_since_us = 0;
+		return false;
+	}
+	if (awaits || loop->looks_again || waits_for_somebody(loop)) {
+		if (!loop->waits_since_us) /* not when it began: it may have slept in its poll */
+			loop->waits_since_us = broker_time(loop->server->broker).now_us;
 		if (loop->turn_began_us - loop->waits_since_us < PATIENCE_US)
-			return;
+			return false;
 		wait_no_longer(loop);
 	}
 	loop->waits_since_us = 0;
+	return true;
+}
+
+static void publish_turn(struct loop *loop)
+{
+	if (!has_read_all(loop))
+		return;
+	note_adopted_read(loop);
 	atomic_store(&loop->drained_us, loop->turn_began_us);
 	if (loop->is_turn_asked && loop->turns_wanted == 0) {
 		loop->is_turn_asked = false;
@@ -335,7 +386,8 @@ static void publish_turn(struct loop *loop)
 static bool has_work_left(const struct loop *loop)
 {
 	return !list_is_empty(&loop->backlog) || recounts_may_go_on(loop) ||
-	       !list_is_empty(&loop->leaving) || loop->is_rung || loop->turns_wanted > 0;
+	       !list_is_empty(&loop->leaving) || loop->is_rung || loop->looks_again ||
+	       loop->turns_wanted > 0;
 }
 
 static void on_check(uv_check_t *check)

@@ -99,6 +99,8 @@ struct loop {
 	int64_t waits_since_us; /* table clock: calls are waited for; 0: none are */
 	unsigned turns_wanted;  /* whole turns to make without blocking */
 	bool is_turn_asked;
+	bool looks_again; /* there may be input that this turn has not polled for */
+	int n_adopted;    /* connections, since a turn counted */
 	_Atomic int64_t
 		drained_us; /* all input up to this time of the table's clock has been served */
 
@@ -147,6 +149,10 @@ int64_t loop_polled_ns(struct loop *loop);
 
 /* Keep the loop from blocking in its next poll. */
 void loop_spin(struct loop *loop);
+
+/* The same, and the turn does not count as one that has read all that had arrived: somebody is read
+ * from anew, or may be waiting to be accepted. */
+void loop_look_again(struct loop *loop);
 
 /* Whether what has been gathered so far may leave before the turn's end: all that it tells of is
  * durable. Else it waits for the end, where promises are broken if need be. */

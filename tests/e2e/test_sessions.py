@@ -88,19 +88,6 @@ class Life(BrokerTest):
         self.assertRefused("TimeoutOutOfRange", client, "Create",
                            {"owner": "detached", "timeout_ms": -1})
 
-    def test_a_renew_in_the_socket_beats_its_deadline(self):
-        """The daemon stands still past the deadline; the Renew sent meanwhile comes first."""
-        client = self.client()
-        for _ in range(5):
-            session_id = client.create(timeout_ms=100)["session_id"]
-            stop(self.broker.process.pid)
-            client.send("Renew", {"session_id": session_id, "timeout_ms": 60000})
-            time.sleep(0.15)
-            self.broker.process.send_signal(signal.SIGCONT)
-            client.result()
-            client.call("Release", session_id=session_id)
-        self.assertEqual(client.metrics()["lifetime_total_timeout"], 0)
-
     def test_a_stall_of_the_daemon_is_added_to_deadlines(self):
         client = self.client()
         session_id = client.create(timeout_ms=1500)["session_id"]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""What has come before a deadline is served before it, wherever it lies."""
+import json
+import os
+import signal
+import time
+import unittest
+
+from broker import BrokerTest, stop
+
+TIMEOUT_MS = 800
+PAST_S = 0.8
+
+
+class OneLoop(BrokerTest):
+    """The broker stands still past the deadline, and a Renew has come meanwhile."""
+
+    CONFIG = "[broker]\nmax_connections_per_uid = 2000\n[pool default]\nlimit = 1000\n"
+    OPTIONS = ("--workers", "1")
+
+    def create(self):
+        return self.watch.create(owner="detached", timeout_ms=TIMEOUT_MS)["session_id"]
+
+    def setUp(self):
+        super().setUp()
+        self.watch = self.client()
+
+    def stand_still(self):
+        time.sleep(0.2)  # it sleeps, for longer than calls are waited for
+        stop(self.broker.process.pid)
+
+    def go_on(self):
+        time.sleep(PAST_S)
+        os.kill(self.broker.process.pid, signal.SIGCONT)
+
+    def expect_renewed(self, client):
+        client.result()
+        self.assertEqual(self.watch.metrics()["lifetime_total_timeout"], 0)
+
+    @staticmethod
+    def renew(session):
+        return b'{"method":"io.usher.Broker.Renew","parameters":' + json.dumps(
+            {"session_id": session, "timeout_ms": 60000}).encode() + b"}\0"
+
+    def test_in_the_socket(self):
+        client = self.client()
+        session = self.create()
+        self.stand_still()
+        client.send_raw(self.renew(session))
+        self.go_on()
+        self.expect_renewed(client)
+
+    def behind(self, n, call):
+        client = self.client()
+        session = self.create()
+        self.stand_still()
+        client.send_raw(call * n + self.renew(session))
+        self.go_on()
+        self.expect_renewed(client)
+
+    def test_behind_many_calls(self):
+        """More than are served in a few turns."""
+        self.behind(1500, b'{"method":"io.usher.Broker.ListPools","oneway":true}\0')
+
+    def test_behind_more_calls_than_are_read_at_once(self):
+        """And more than are served in a turn: reading stops, and begins again."""
+        self.behind(700, b'{"method":"io.usher.Broker.GetMetrics","oneway":true' + b" " * 150 + b"}\0")
+
+    def test_in_connections_that_are_not_accepted_yet(self):
+        """More than are in a turn."""
+        sessions = [self.create() for _ in range(150)]
+        self.stand_still()
+        clients = [self.client() for _ in sessions]
+        for client, session in zip(clients, sessions):
+            client.send_raw(self.renew(session))
+        self.go_on()
+        for client in clients:
+            self.expect_renewed(client)
+
+
+class ThreeLoops(OneLoop):
+    OPTIONS = ("--workers", "3")
+
+
+unittest.main()
