@@ -77,13 +77,34 @@ void conn_lose_listener(struct conn *conn)
 		conn_close(conn, NULL);
 }
 
+static void free_pending(struct conn *conn)
+{
+	struct pending *pending = conn->pending;
+
+	conn->pending = NULL;
+	list_remove(&pending->link);
+	pending->free(pending);
+}
+
+/* A call that waits has nobody to wait for; what has come before it is still answered. */
+static void give_up_wait(struct conn *conn)
+{
+	free_pending(conn);
+	conn->is_closing_after_output = true;
+	conn_touch(conn);
+}
+
 /* The peer sends no more. If it has only closed its sending side (POLLRDHUP without POLLHUP) it
  * still waits for the replies to what it sent before. */
 static void lose_speaker(struct conn *conn)
 {
 	conn->is_end_near = true;
-	if (conn->pending && (conn->pending->needs == NEEDS_SPEAKER || conn_is_fully_closed(conn)))
+	if (!conn->pending)
+		return;
+	if (conn_is_fully_closed(conn))
 		conn_lose_listener(conn);
+	else if (conn->pending->needs == NEEDS_SPEAKER)
+		give_up_wait(conn);
 }
 
 static void on_hangup(uv_poll_t *handle, int status, int events)
@@ -259,20 +280,11 @@ static void settle(struct conn *conn)
 			conn_put_into_backlog(conn);
 	}
 	note_begun_frame(conn);
-	/* A call that waits has nobody to wait for; what has come before it is still answered. */
-	if (conn->pending ? conn->is_end_near && conn->pending->needs == NEEDS_SPEAKER
-			  : conn->is_ended && !has_frames)
+	if (conn->pending && conn->pending->needs == NEEDS_SPEAKER && conn->is_end_near)
+		give_up_wait(conn);
+	else if (!conn->pending && conn->is_ended && !has_frames)
 		conn->is_closing_after_output = true;
 	conn_touch(conn);
-}
-
-static void free_pending(struct conn *conn)
-{
-	struct pending *pending = conn->pending;
-
-	conn->pending = NULL;
-	list_remove(&pending->link);
-	pending->free(pending);
 }
 
 static void resume_pending(struct conn *conn)

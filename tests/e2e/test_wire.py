@@ -223,6 +223,26 @@ class Limits(BrokerTest):
         super().tearDown()
 
 
+class EndOfSpeech(BrokerTest):
+    CONFIG = "[broker]\nmax_output = 4M\n"
+
+    def test_half_close_during_a_wait_leaves_the_replies_before_it(self):
+        """More than the socket takes at once."""
+        holder, client = self.client(), self.client()
+        for _ in range(50):
+            holder.create(metadata={"fill": "x" * 1000})
+        holder.call("SetPool", pool="default", limit=50)
+        for _ in range(8):
+            client.send("List")
+        client.send("Create", {"wait_ms": -1})
+        wait_for(lambda: holder.metrics()["waiting_sessions"] == 1, "the wait")
+        client.socket.shutdown(socket.SHUT_WR)
+        wait_for(lambda: holder.metrics()["waiting_sessions"] == 0, "its end")
+        for _ in range(8):
+            self.assertEqual(len(client.result()["sessions"]), 50)
+        self.assertTrue(client.is_closed())
+
+
 class Ends(BrokerTest):
     OPTIONS = ("--workers", "2")
 
