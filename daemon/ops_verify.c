@@ -199,16 +199,21 @@ static struct verification *new_verification(bool oneway)
 	return verification;
 }
 
-/* One for the log that has not begun yet does for another. Else many who ask and do not stay would
- * keep the loop at work, and their connections open, for long. */
+/* One for the log that has not begun yet does for another (unless the broker itself closes its
+ * connection before). Else many who ask and do not stay would keep the loop at work, and their
+ * connections open, for long. */
 static bool is_one_to_come(const struct loop *loop)
 {
-	const struct recount *last = container_of(loop->recounts.prev, const struct recount, link);
-	const struct verification *verification =
-		container_of(last, const struct verification, recount);
+	list_for_each(link, &loop->recounts) {
+		const struct recount *recount = container_of(link, const struct recount, link);
+		const struct verification *verification =
+			container_of(recount, const struct verification, recount);
 
-	return !list_is_empty(&loop->recounts) && last->go_on == go_on && is_oneway(verification) &&
-	       !last->is_begun && !verification->is_table_done;
+		if (recount->go_on == go_on && is_oneway(verification) && !recount->is_begun &&
+			!verification->is_table_done)
+			return true;
+	}
+	return false;
 }
 
 void handle_verify(struct request *request, const void *in)

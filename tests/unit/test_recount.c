@@ -268,6 +268,7 @@ START_TEST(one_who_verifies_for_the_log_does_for_others)
 	ask_oneway(0, "Verify", "");
 	turn_once();
 	ask_oneway(2, "Verify", "");
+	ask(1, "GetMetrics", "", false);
 	turn_once();
 	for (int i = 0; i < 20; i++)
 		ask_oneway(3, "Verify", "");
