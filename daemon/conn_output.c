@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 
 #define OUTPUT_KEPT     16384 /* bytes of output buffer that an idle connection may keep */
-#define UNHEARD_WAIT_NS INT64_C(20000000)   /* for the rest of a close that seems to have begun */
+#define UNHEARD_WAIT_NS INT64_C(20000000)   /* at least, for the rest of a close that has begun */
 #define REFUSED_WAIT_NS INT64_C(5000000000) /* for the first call of a refused connection */
 
 /* ---- writing ---- */
@@ -210,14 +210,15 @@ static bool is_output_stuck(struct conn *conn, int64_t now_ns)
 	return now_ns - conn->progress_ns > conn->loop->config->io_timeout_ms * 1000000;
 }
 
-/* By a peer who is there. */
-static bool is_unheard(struct conn *conn, int64_t now_ns)
+/* The close that seemed to have begun has gone on, or it is none. */
+static void look_at_close(struct conn *conn, int64_t now_ns)
 {
-	if (!conn->unheard_ns || !conn_is_fully_closed(conn))
-		return conn->unheard_ns && now_ns - conn->unheard_ns > UNHEARD_WAIT_NS;
-	conn->unheard_ns = 0;
-	conn_lose_listener(conn);
-	return false;
+	if (conn_is_fully_closed(conn)) {
+		conn->unheard_ns = 0;
+		conn_lose_listener(conn);
+	} else if (now_ns - conn->unheard_ns > UNHEARD_WAIT_NS) {
+		conn_close(conn, NULL);
+	}
 }
 
 void conn_check_progress(struct conn *conn, int64_t now_ns)
@@ -226,8 +227,8 @@ void conn_check_progress(struct conn *conn, int64_t now_ns)
 				   ? conn->loop->config->frame_timeout_ms * 1000000
 				   : REFUSED_WAIT_NS;
 
-	if (is_unheard(conn, now_ns))
-		conn_close(conn, NULL);
+	if (conn->unheard_ns)
+		look_at_close(conn, now_ns);
 	if (conn->is_closed)
 		return;
 	if (conn->is_sending && is_output_stuck(conn, now_ns))
