@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""System calls that fail while a broker begins, over the store that an earlier one has left: it serves
-all that was there, or says why it does not; and the next one has it all."""
+"""System calls that fail while a broker begins, over the store that an earlier one has left, and while
+one hands over and another takes over: it serves all that was there, or says why it does not; and the
+next one has it all."""
 import errno
 import unittest
 
 from beginning import CONFIG, BeginTest
 from shims import CallShim
+from taking_over import TakeOverTest
 
 PART = 0  # no error: half of it is done
 MOST = 1000
@@ -116,6 +118,66 @@ class Begin(BeginTest):
         self.assertEqual(self.shim.disarm(), 1)
         self.crash()
         self.assertKept()
+
+
+class Successor(TakeOverTest):
+    SHIM = CallShim
+    has_watcher = True
+
+    def fail_each(self, kind, *errors):
+        self.set_up()
+        outcomes = set()
+        for error in errors:
+            self.shim.choose(kind, error)
+            n = 1
+            while self.take_over(n):
+                is_had = self.check()
+                outcomes.add(is_had)
+                if not is_had:
+                    self.connect()
+                n += 1
+                self.assertLess(n, MOST)
+            self.assertGreater(n, 1, "it makes no such call")
+            if not self.check():
+                self.connect()
+        self.assertEqual(self.aborted, 0)
+        return outcomes
+
+
+class TakeOver(Successor):
+    def test_descriptors_cannot_be_received(self):
+        self.assertIn(False, self.fail_each("recvmsg", errno.EMFILE, errno.ENOBUFS))
+
+    def test_the_description_cannot_be_read(self):
+        self.fail_each("read_file", errno.EINTR, PART)
+
+    def test_what_is_passed_cannot_be_looked_at(self):
+        self.fail_each("stat", errno.ENOMEM)
+
+    def test_peers_cannot_be_known(self):
+        self.fail_each("getsockopt", errno.ENOMEM)
+
+    def test_options_cannot_be_set(self):
+        self.fail_each("setsockopt", errno.ENOMEM)
+
+    def test_threads_cannot_be_made(self):
+        self.fail_each("thread", errno.EAGAIN)
+
+
+class HandOver(Successor):
+    is_giving = True
+
+    def test_descriptors_cannot_be_queued(self):
+        self.assertIn(False, self.fail_each("sendmsg", errno.ENOBUFS, errno.ETOOMANYREFS))
+
+    def test_there_is_no_file_for_the_description(self):
+        self.assertEqual(self.fail_each("memfd", errno.EMFILE), {False})
+
+    def test_the_description_cannot_be_written(self):
+        self.fail_each("write_file", errno.ENOSPC, errno.EINTR, PART)
+
+    def test_there_is_no_queue_for_the_descriptors(self):
+        self.assertEqual(self.fail_each("socketpair", errno.EMFILE), {False})
 
 
 unittest.main()
