@@ -326,7 +326,6 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			loop_look_again(listener->loop); /* others may be behind it */
 			welcome(listener->loop->server, listener->loop, fd);
 		} else if (errno == EAGAIN) {
 			return;
@@ -335,6 +334,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			return;
 		} /* others are about one connection that is gone: ECONNABORTED, EINTR, EPERM */
 	}
+	loop_look_again(listener->loop); /* more may be behind these */
 }
 
 static int start(struct listener *listener, struct loop *first)

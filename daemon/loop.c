@@ -325,15 +325,13 @@ static void wait_no_longer(struct loop *loop)
 static bool are_others_on_their_way(const struct loop *loop)
 {
 	struct server *server = loop->server;
-	bool are;
 
-	if (loop != &server->loops[0])
+	if (loop != &server->loops[0] || atomic_load(&server->on_their_way) <= loop->n_adopted)
 		return false;
-	atomic_store(&server->is_awaiting_them, loop->is_turn_asked);
-	are = atomic_load(&server->on_their_way) > loop->n_adopted;
-	if (!are)
-		atomic_store(&server->is_awaiting_them, false);
-	return are;
+	if (!loop->is_turn_asked)
+		return true;
+	atomic_store(&server->is_awaiting_them, true);
+	return atomic_load(&server->on_their_way) > loop->n_adopted; /* or it had not seen that */
 }
 
 static void note_adopted_read(struct loop *loop)
@@ -344,7 +342,7 @@ static void note_adopted_read(struct loop *loop)
 		return;
 	atomic_fetch_sub(&server->on_their_way, loop->n_adopted);
 	loop->n_adopted = 0;
-	if (atomic_load(&server->is_awaiting_them))
+	if (atomic_exchange(&server->is_awaiting_them, false))
 		loop_order(&server->loops[0], 0);
 }
 

@@ -92,11 +92,13 @@ int store_file_open(struct store_file *file, enum store_found *ret_found)
 	file->size = (size_t)stat.st_size / JOURNAL_CHUNK * JOURNAL_CHUNK;
 	file->is_allocated = stat.st_blocks * 512 >= stat.st_size && file->size % STORE_STEP == 0;
 	r = journal_open(fd, file->size, &found, &file->journal);
+	if (r == -EUCLEAN) {
+		*ret_found = STORE_CORRUPT;
+		return 0;
+	}
 	if (r == 0)
 		*ret_found = judge(file, found);
-	else if (r == -EUCLEAN)
-		*ret_found = STORE_CORRUPT;
-	return r == -EUCLEAN ? 0 : r;
+	return r;
 }
 
 /* Where the file system is full the file keeps the size it has. */
