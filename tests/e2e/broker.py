@@ -150,9 +150,18 @@ def stop(pid):
     wait_for(lambda: state_of(pid) == "T", "it to be stopped")
 
 
-def state_of(pid):
+def stat_of(pid):
+    """What proc(5) has behind its name, from the state on."""
     with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-        return stat.read().rpartition(")")[2].split()[0]
+        return stat.read().rpartition(")")[2].split()
+
+
+def state_of(pid):
+    return stat_of(pid)[0]
+
+
+def cpu_seconds_of(pid):
+    return sum(map(int, stat_of(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 class Broker:

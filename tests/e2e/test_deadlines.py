@@ -43,12 +43,8 @@ class OneLoop(BrokerTest):
             {"session_id": session, "timeout_ms": 60000}).encode() + b"}\0"
 
     def test_in_the_socket(self):
-        client = self.client()
-        session = self.create()
-        self.stand_still()
-        client.send_raw(self.renew(session))
-        self.go_on()
-        self.expect_renewed(client)
+        for _ in range(5):
+            self.behind(0, b"")
 
     def behind(self, n, call):
         client = self.client()
@@ -68,7 +64,11 @@ class OneLoop(BrokerTest):
 
     def test_in_connections_that_are_not_accepted_yet(self):
         """More than are in a turn."""
-        sessions = [self.create() for _ in range(150)]
+        sessions = [self.watch.create(owner="detached")["session_id"] for _ in range(150)]
+        for session in sessions:  # at once, however long it took to create them
+            self.watch.send("Renew", {"session_id": session, "timeout_ms": TIMEOUT_MS})
+        for _ in sessions:
+            self.watch.result()
         self.stand_still()
         clients = [self.client() for _ in sessions]
         for client, session in zip(clients, sessions):

@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from broker import BrokerTest, wait_for
+from broker import BrokerTest, stop, wait_for
 
 USHERCTL, HOLDER = os.environ["USHERCTL"], os.environ["HOLDER"]
 HAS_STATE = "--state-dir" in subprocess.run([os.environ["USHERD"], "--help"], stdout=subprocess.PIPE, text=True,
@@ -180,7 +180,7 @@ class Restart(BrokerTest):
     def test_a_revocation_that_was_made_before_is_told(self):
         holder = Holder(self, "loop")
         session_id = holder.create()[1]
-        holder.process.send_signal(signal.SIGSTOP)
+        stop(holder.process.pid)
         self.ask("Revoke", session_id=session_id, reason="upgrade")
         self.restart()
         holder.process.send_signal(signal.SIGCONT)
@@ -331,7 +331,7 @@ class Restart(BrokerTest):
         process.stdout.readline()
         wait_for(lambda: self.metrics()["watchers"] == 1, "the watcher")
         session_id = next(iter(self.sessions(pool="one")))
-        process.send_signal(signal.SIGSTOP)
+        stop(process.pid)
         self.ask("Revoke", session_id=session_id, force=True)
         self.restart()
         process.send_signal(signal.SIGCONT)

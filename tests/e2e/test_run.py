@@ -9,7 +9,7 @@ import termios
 import time
 import unittest
 
-from broker import BrokerTest, wait_for
+from broker import BrokerTest, state_of, wait_for
 
 USHERCTL = os.environ["USHERCTL"]
 
@@ -130,10 +130,6 @@ class Run(BrokerTest):
         wait_for(lambda: self.pool("one")["waiting_sessions"] == 0, "the end of the wait")
         first.communicate("\n", timeout=60)
 
-    def state(self, pid):
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0]
-
     def test_it_stops_and_goes_on_with_its_command(self):
         # In a group of its own, as a shell's job is: the kernel does not stop orphaned groups, which
         # that of a test may be.
@@ -141,9 +137,9 @@ class Run(BrokerTest):
                              preexec_fn=os.setpgrp)
         worker = int(process.stdout.readline())
         process.send_signal(signal.SIGTSTP)
-        wait_for(lambda: self.state(worker) == "T" and self.state(process.pid) == "T", "the stop")
+        wait_for(lambda: state_of(worker) == "T" and state_of(process.pid) == "T", "the stop")
         process.send_signal(signal.SIGCONT)
-        wait_for(lambda: self.state(worker) in "SR" and self.state(process.pid) in "SR", "the end of the stop")
+        wait_for(lambda: state_of(worker) in "SR" and state_of(process.pid) in "SR", "the end of the stop")
         process.terminate()
         self.assertEqual(process.wait(60), 143)
 

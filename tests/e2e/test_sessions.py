@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The life of sessions: owners, deadlines, rights, lists, pools."""
 import collections
-import json
 import os
 import signal
 import socket

@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
 from victim import Victim  # noqa: E402
 from wire import stream  # noqa: E402
-from broker import PATIENCE, Refused, wait_for  # noqa: E402,F401
+from broker import PATIENCE, Refused, state_of, wait_for  # noqa: E402,F401
 from shims import AllocShim  # noqa: E402,F401
 
 CONFIG = """
@@ -116,8 +116,7 @@ class StarvedTest(unittest.TestCase):
     def is_asleep(self):
         if self.victim.process.poll() is not None:
             self.fail(f"the broker ended with {self.victim.process.returncode}: {self.victim.tail()}")
-        stat = pathlib.Path(f"/proc/{self.victim.process.pid}/stat").read_text()
-        return stat.rpartition(")")[2].split()[0] == "S"
+        return state_of(self.victim.process.pid) == "S"
 
     def wait_idle(self):
         """It has only one thread; if that sleeps, all that was sent before has been served. It is looked

@@ -3,7 +3,6 @@
 and of its store. test_call_errors.py [TEST]..."""
 import errno
 import os
-import pathlib
 import signal
 import time
 import unittest
@@ -11,7 +10,7 @@ import unittest
 from shims import CallShim
 from starved import StarvedTest, wait_for
 from wire import encode
-from broker import stop  # noqa: E402: starved knows where
+from broker import cpu_seconds_of, stop  # noqa: E402: starved knows where
 
 PART = 0  # no error: less is done than was asked for
 NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -65,17 +64,13 @@ class Sockets(CallTest):
 
     def rest(self):
         """For a second: it tries again now and then, and does not spin."""
-        accepts, begin = self.shim.made("accept"), self.cpu_seconds()
+        accepts, begin = self.shim.made("accept"), cpu_seconds_of(self.victim.process.pid)
         end = time.monotonic() + 1
         while time.monotonic() < end:
             self.witness.metrics()
             time.sleep(0.05)
         self.assertLess(self.shim.made("accept") - accepts, 100)
-        self.assertLess(self.cpu_seconds() - begin, 0.5)
-
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.victim.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        self.assertLess(cpu_seconds_of(self.victim.process.pid) - begin, 0.5)
 
     def test_a_read_that_is_to_be_repeated(self):
         self.EXCUSES = ()

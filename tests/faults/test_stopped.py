@@ -4,7 +4,6 @@ for deadlines and waits, once it was for longer than a second and a half; what c
 before any deadline is looked at. A stopped client is not excused: its deadlines pass. Nobody else
 notices it."""
 import json
-import os
 import signal
 import subprocess
 import sys
