@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define FRAMES_A_TURN   64   /* calls of one client served before others have their turn */
@@ -24,7 +25,7 @@ static size_t unsent(const struct conn *conn)
 }
 
 /* A client that does not read gets no further calls served. */
-static bool is_choked(const struct conn *conn)
+bool conn_is_choked(const struct conn *conn)
 {
 	return unsent(conn) > (size_t)conn->loop->config->max_output_bytes / 4;
 }
@@ -35,11 +36,37 @@ void conn_touch(struct conn *conn)
 		list_append(&conn->loop->dirty, &conn->dirty_link);
 }
 
-void conn_put_into_backlog(struct conn *conn)
+static void queue_work(struct conn *conn)
 {
 	if (list_is_empty(&conn->backlog_link))
 		list_append(&conn->loop->backlog, &conn->backlog_link);
 	loop_spin(conn->loop);
+}
+
+size_t conn_unread(const struct conn *conn)
+{
+	uv_os_fd_t fd;
+	int bytes = 0;
+
+	if (uv_fileno((const uv_handle_t *)&conn->pipe, &fd) < 0 || ioctl(fd, FIONREAD, &bytes) < 0)
+		return 0;
+	return (size_t)bytes;
+}
+
+/* What there is for barriers to wait for. What one that is read from has sent is known when the
+ * loop has polled: with IS_POLLED it has. */
+static void note_rest(struct conn *conn, bool has_frames, bool is_polled)
+{
+	bool has_rest = has_frames || (!is_polled && conn_unread(conn) > 0);
+	bool waits = conn->pending && conn->pending->needs == NEEDS_SPEAKER;
+
+	barrier_note(conn, has_rest && !waits && !conn->is_closing_after_output, !has_rest);
+}
+
+void conn_put_into_backlog(struct conn *conn)
+{
+	queue_work(conn);
+	note_rest(conn, frame_is_whole(&conn->frames), conn->is_reading);
 }
 
 /* ---- reading ---- */
@@ -82,7 +109,6 @@ static void free_pending(struct conn *conn)
 	struct pending *pending = conn->pending;
 
 	conn->pending = NULL;
-	list_remove(&pending->link);
 	pending->free(pending);
 }
 
@@ -162,7 +188,6 @@ static void set_reading(struct conn *conn, bool is_wanted)
 	if (is_wanted) {
 		unwatch_hangup(conn);
 		uv_read_start((uv_stream_t *)&conn->pipe, on_alloc, on_read);
-		loop_look_again(conn->loop);
 	} else {
 		uv_read_stop((uv_stream_t *)&conn->pipe);
 		watch_for_hangup(conn);
@@ -223,12 +248,13 @@ static int serve_frames(struct conn *conn)
 		int r;
 
 		if (conn->pending || conn->is_closed || conn->is_closing_after_output ||
-			is_choked(conn))
+			conn_is_choked(conn))
 			return 0;
 		r = frame_next(&conn->frames, &frame, &length);
 		if (r <= 0)
 			return r;
 		conn->begun_ns = 0;
+		conn->served_bytes += length + 1;
 		serve_frame(conn, frame, length);
 		if (json_writer_failed(&conn->out))
 			return -ENOMEM;
@@ -263,22 +289,21 @@ static void note_begun_frame(struct conn *conn)
 static void settle(struct conn *conn)
 {
 	size_t max = (size_t)conn->loop->config->max_pipelined;
-	bool has_frames = frame_is_whole(&conn->frames);
+	bool has_frames = frame_is_whole(&conn->frames), was_reading = conn->is_reading;
 
-	if (!has_frames)
-		conn->is_waited_out = false;
 	if (conn->is_closing_after_output)
 		set_reading(conn, false);
 	else if (conn->pending) /* what is said meanwhile has a bound in calls and in bytes */
 		set_reading(conn, frame_count(&conn->frames, max) < max &&
 					  frame_bytes(&conn->frames) <= conn->frames.limit);
 	else if (!has_frames)
-		set_reading(conn, !is_choked(conn));
+		set_reading(conn, !conn_is_choked(conn));
 	else {
 		set_reading(conn, false);
-		if (!is_choked(conn))
-			conn_put_into_backlog(conn);
+		if (!conn_is_choked(conn))
+			queue_work(conn);
 	}
+	note_rest(conn, has_frames, was_reading && conn->is_reading);
 	note_begun_frame(conn);
 	if (conn->pending && conn->pending->needs == NEEDS_SPEAKER && conn->is_end_near)
 		give_up_wait(conn);
@@ -324,9 +349,6 @@ void conn_begin_pending(struct conn *conn, struct pending *pending)
 {
 	conn->pending = pending;
 	pending->conn = conn;
-	list_init(&pending->link);
-	if (pending->needs != NEEDS_SPEAKER)
-		list_append(&conn->loop->in_work, &pending->link);
 }
 
 void conn_finish_pending(struct conn *conn)
@@ -419,6 +441,8 @@ struct conn *conn_new(struct loop *loop, int fd, struct peer *peer, enum admissi
 	list_init(&conn->dirty_link);
 	list_init(&conn->backlog_link);
 	list_init(&conn->watch_link);
+	list_init(&conn->behind_link);
+	list_init(&conn->awaited_link);
 	list_append(&loop->conns, &conn->link);
 	frame_reader_init(&conn->frames, atomic_load(&loop->server->frame_limit));
 	json_writer_init(&conn->out);
@@ -447,6 +471,7 @@ static void stop_working(struct conn *conn)
 	list_remove(&conn->dirty_link);
 	list_remove(&conn->backlog_link);
 	list_remove(&conn->watch_link);
+	barrier_forget(conn);
 	unwatch_hangup(conn);
 	if (conn->is_reading)
 		uv_read_stop((uv_stream_t *)&conn->pipe);

@@ -39,7 +39,6 @@ struct pending {
 	uint16_t pack_tag;
 	enum pending_needs needs;
 	struct conn *conn;
-	struct list link; /* loop.in_work, unless it needs the peer to speak */
 };
 
 struct conn {
@@ -49,6 +48,8 @@ struct conn {
 	struct list dirty_link;   /* loop.dirty */
 	struct list backlog_link; /* loop.backlog */
 	struct list watch_link;   /* loop.watched */
+	struct list behind_link;  /* loop.barrier.behind */
+	struct list awaited_link; /* loop.barrier.awaited */
 
 	uv_pipe_t pipe;
 	uv_poll_t *hangup; /* watches for the peer's end while reading is stopped */
@@ -67,6 +68,8 @@ struct conn {
 	size_t progress_left;
 	int64_t read_ns;         /* the turn that the calls in work came in */
 	uint64_t n_created;      /* creations in the gathered output */
+	uint64_t served_bytes;   /* of frames that have been served, ever */
+	uint64_t awaited_bytes;  /* and when as many have been, the barrier is through with it */
 	uint32_t carried_number; /* in the description for the next daemon */
 
 	enum admission admission;
@@ -77,11 +80,17 @@ struct conn {
 	bool is_closing_after_output;
 	bool is_closed;
 	bool has_owned;     /* it may own sessions */
-	bool is_waited_out; /* deadlines do not wait any more for the calls that it has */
+	bool is_waited_out; /* barriers do not wait for it before it has caught up */
 };
 
 /* Take over FD; the peer's references, too. NULL (FD closed) without memory. */
 struct conn *conn_new(struct loop *loop, int fd, struct peer *peer, enum admission admission);
+
+/* Its client does not read: no further calls are served before it does. */
+bool conn_is_choked(const struct conn *conn);
+
+/* How many bytes the peer has sent that have not been read. */
+size_t conn_unread(const struct conn *conn);
 
 /* Serve what has arrived, as far as limits allow. */
 void conn_work(struct conn *conn);

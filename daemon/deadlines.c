@@ -2,21 +2,59 @@
 #include "daemon/deadlines.h"
 
 #define EXPIRED_A_LOCK  64
-#define SECTIONS_A_TURN 64   /* then others have their turn */
-#define BEAT_MS         1000 /* broker_beat() wants a sign of life this often */
+#define SECTIONS_A_TURN 64                /* then others have their turn */
+#define BEAT_MS         1000              /* broker_beat() wants a sign of life this often */
+#define ACCEPTS_NS      INT64_C(50000000) /* who connects on and on holds deadlines back no longer */
 
-static int64_t read_up_to(const struct server *server)
+/* ---- what has arrived ---- */
+
+static void begin_to_accept(struct deadlines *deadlines, int64_t now_us)
 {
-	int64_t least = INT64_MAX;
-
-	for (unsigned i = 0; i < server->n_loops; i++) {
-		int64_t drained = atomic_load(&server->loops[i].drained_us);
-
-		if (drained < least)
-			least = drained;
-	}
-	return least;
+	deadlines->phase = ACCEPTING;
+	deadlines->asked_us = now_us;
+	deadlines->turns_wanted = 2; /* this one may have polled before */
+	deadlines->accepts_until_ns = monotonic_ns() + ACCEPTS_NS;
+	loop_spin(deadlines->loop);
 }
+
+static void begin_to_serve(struct deadlines *deadlines)
+{
+	struct server *server = deadlines->loop->server;
+
+	deadlines->phase = SERVING;
+	atomic_store(&server->barriers_up, server->n_loops);
+	for (unsigned i = 0; i < server->n_loops; i++)
+		loop_order(&server->loops[i], ORDER_BARRIER);
+}
+
+void deadlines_end_turn(struct deadlines *deadlines)
+{
+	if (deadlines->phase != ACCEPTING)
+		return;
+	if (deadlines->turns_wanted > 0 && --deadlines->turns_wanted > 0)
+		return;
+	if (deadlines->loop->has_more_to_accept && monotonic_ns() < deadlines->accepts_until_ns)
+		return;
+	begin_to_serve(deadlines);
+}
+
+bool deadlines_want_turn(const struct deadlines *deadlines)
+{
+	return deadlines->phase == ACCEPTING;
+}
+
+static void note_served(struct deadlines *deadlines, int64_t now_us)
+{
+	if (deadlines->phase == SERVING &&
+		atomic_load(&deadlines->loop->server->barriers_up) == 0) {
+		deadlines->phase = NOTHING_DUE;
+		deadlines->served_us = deadlines->asked_us;
+	}
+	if (deadlines->served_us > now_us) /* a stall was taken out of the clock */
+		deadlines->served_us = 0;
+}
+
+/* ---- what is due ---- */
 
 /* End what passed up to LIMIT_US, as much as fits in a turn; returns the next deadline. */
 static int64_t expire(struct broker *broker, int64_t limit_us)
@@ -40,16 +78,6 @@ static int64_t expire(struct broker *broker, int64_t limit_us)
 	return next_us;
 }
 
-static void ask_for_turns(struct deadlines *deadlines, int64_t now_us)
-{
-	struct server *server = deadlines->loop->server;
-
-	deadlines->is_asking = true;
-	deadlines->asked_us = now_us;
-	for (unsigned i = 0; i < server->n_loops; i++)
-		loop_order(&server->loops[i], ORDER_TURN);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
 	deadlines_check(timer->data);
@@ -66,25 +94,23 @@ static void arm(struct deadlines *deadlines, int64_t next_us, int64_t now_us)
 
 void deadlines_check(struct deadlines *deadlines)
 {
-	struct server *server = deadlines->loop->server;
-	int64_t limit_us = read_up_to(server);
-	int64_t next_us = expire(server->broker, limit_us);
-	int64_t now_us;
+	struct broker *broker = deadlines->loop->server->broker;
+	int64_t next_us, now_us;
 
-	broker_beat(server->broker, next_us != INT64_MAX);
-	if (next_us <= limit_us) {
+	note_served(deadlines, broker_time(broker).now_us);
+	next_us = expire(broker, deadlines->served_us);
+	broker_beat(broker, next_us != INT64_MAX);
+	if (next_us <= deadlines->served_us) {
 		loop_order(deadlines->loop, ORDER_DEADLINES);
 		return;
 	}
-	now_us = broker_time(server->broker).now_us;
-	if (deadlines->is_asking && limit_us >= deadlines->asked_us)
-		deadlines->is_asking = false;
+	now_us = broker_time(broker).now_us;
 	if (next_us == INT64_MAX)
 		uv_timer_stop(&deadlines->timer);
 	else if (next_us > now_us)
 		arm(deadlines, next_us, now_us);
-	else if (!deadlines->is_asking)
-		ask_for_turns(deadlines, now_us);
+	else if (deadlines->phase == NOTHING_DUE)
+		begin_to_accept(deadlines, now_us);
 }
 
 int deadlines_init(struct deadlines *deadlines, struct loop *first)

@@ -2,30 +2,43 @@
 /* The owner of the sessions' deadlines: the first loop.
  *
  * A deadline is acted on only when every loop has served what had arrived by then, so that a Renew
- * that lies in any socket beats it, one that is not accepted yet included. When one is due, all
- * loops are asked for a whole turn (prepare, poll without blocking, check); each says up to when it
- * has read everything; what passed before the earliest of these times expires. Calls that a loop
- * cannot get through in a turn, or that lie behind an earlier one of the same client's, are waited
- * for: for 100 ms from the first one on, and those that are still there then not again, so that
- * nobody holds deadlines back for long. (A loop that sleeps until the client of a stream reads
- * looks 50 ms later.) Not waited for are those behind a call that waits (a Create, a Drain, a
- * Monitor), and those of a client that does not read its replies: they cannot expect to be served.
- * First loop's thread. */
+ * that lies in any socket beats it, one that is not accepted yet included. When one is due, the
+ * first loop accepts all who have connected by now, and hands them over; then all loops, itself
+ * included, are asked for a barrier (barrier.h, which says who is not waited for, and that this
+ * takes 100 ms at most); when all are through, what was due when it began expires.
+ *
+ * Accepting has an end when nobody more is there, or after 50 ms: some connect on and on. Who
+ * cannot be accepted for want of descriptors is not waited for. First loop's thread. */
 #ifndef USHER_DAEMON_DEADLINES_H
 #define USHER_DAEMON_DEADLINES_H
 
 #include "daemon/loop.h"
 
+enum deadlines_phase {
+	NOTHING_DUE,
+	ACCEPTING, /* who has connected by asked_us */
+	SERVING,   /* what has arrived by asked_us */
+};
+
 struct deadlines {
 	struct loop *loop;
 	uv_timer_t timer;
-	bool is_asking; /* turns have been asked for and not all been made */
-	int64_t asked_us;
+	enum deadlines_phase phase;
+	unsigned turns_wanted; /* to accept in */
+	int64_t accepts_until_ns;
+	int64_t asked_us;  /* table clock: deadlines were due */
+	int64_t served_us; /* the same: what had arrived by then has been served */
 };
 
 int deadlines_init(struct deadlines *deadlines, struct loop *first);
 
-/* Something has moved: an earlier deadline, or another loop's turn. */
+/* Something has moved: an earlier deadline, or the last loop is through. */
 void deadlines_check(struct deadlines *deadlines);
+
+/* The first loop's turn ends. */
+void deadlines_end_turn(struct deadlines *deadlines);
+
+/* It is not to block in its next poll. */
+bool deadlines_want_turn(const struct deadlines *deadlines);
 
 #endif

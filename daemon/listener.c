@@ -334,7 +334,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			return;
 		} /* others are about one connection that is gone: ECONNABORTED, EINTR, EPERM */
 	}
-	loop_look_again(listener->loop); /* more may be behind these */
+	listener->loop->has_more_to_accept = true;
 }
 
 static int start(struct listener *listener, struct loop *first)

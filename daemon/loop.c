@@ -5,6 +5,7 @@
 #include "daemon/conn.h"
 #include "daemon/deadlines.h"
 #include "daemon/drain.h"
+#include "daemon/failpoint.h"
 #include "daemon/log.h"
 #include "daemon/monitor.h"
 #include "daemon/owners.h"
@@ -15,9 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* Clients whose frames are not served yet cannot keep deadlines from being looked at for longer. */
-#define PATIENCE_US 100000
 
 struct adoption {
 	struct list link; /* loop.mailbox */
@@ -57,7 +55,6 @@ int loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admi
 		return -ENOMEM;
 	}
 	*adoption = (struct adoption){.fd = fd, .peer = *peer, .admission = admission};
-	atomic_fetch_add(&loop->server->on_their_way, 1);
 	pthread_mutex_lock(&loop->mailbox_lock);
 	list_append(&loop->mailbox, &adoption->link);
 	pthread_mutex_unlock(&loop->mailbox_lock);
@@ -94,7 +91,6 @@ static struct adoption *take_adoption(struct loop *loop)
 	if (!list_is_empty(&loop->mailbox)) {
 		adoption = container_of(loop->mailbox.next, struct adoption, link);
 		list_remove(&adoption->link);
-		loop->n_adopted++;
 	}
 	pthread_mutex_unlock(&loop->mailbox_lock);
 	return adoption;
@@ -165,6 +161,7 @@ static void adopt_all(struct loop *loop)
 	struct adoption *adoption;
 
 	while ((adoption = take_adoption(loop))) {
+		FAILPOINT("loop.adopt");
 		if (loop->is_stopping ||
 			!conn_new(loop, adoption->fd, &adoption->peer, adoption->admission)) {
 			if (loop->is_stopping) {
@@ -216,11 +213,10 @@ static void obey(struct loop *loop, unsigned orders)
 		committer_retry(loop->server->committer);
 	if ((orders & ORDER_DEADLINES) && loop->deadlines)
 		deadlines_check(loop->deadlines);
-	if (orders & ORDER_TURN) {
-		loop->is_turn_asked = true;
-		loop->turns_wanted = 2; /* this one polled before it was asked */
-		loop_spin(loop);
-	}
+	if (orders & ORDER_BARRIER)
+		barrier_raise(loop);
+	if (orders & ORDER_SIGN)
+		atomic_store(&loop->has_given_sign, true);
 	owners_reap(loop);
 	adopt_all(loop);
 	if (orders & ORDER_HALT)
@@ -246,12 +242,6 @@ void loop_spin(struct loop *loop)
 	uv_idle_start(&loop->spin, on_spin);
 }
 
-void loop_look_again(struct loop *loop)
-{
-	loop->looks_again = true;
-	loop_spin(loop);
-}
-
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *loop = prepare->data;
@@ -259,9 +249,8 @@ static void on_prepare(uv_prepare_t *prepare)
 	if (loop->polled_ns)
 		histogram_add(&loop->stats.lag_ns, monotonic_ns() - loop->polled_ns, 1);
 	loop->polled_ns = 0;
-	loop->looks_again = false;
+	loop->has_more_to_accept = false;
 	recounts_begin_turn(loop);
-	loop->turn_began_us = broker_time(loop->server->broker).now_us;
 }
 
 /* Those that are in the list now: who is put back waits for the next turn. */
@@ -287,105 +276,11 @@ static void let_leave(struct loop *loop)
 		conn_leave(container_of(link, struct conn, link));
 }
 
-/* Frames that are left over, or lie behind a call in work; and have not been waited for before. */
-static bool is_waited_for(struct conn *conn)
-{
-	return !conn->is_waited_out && frame_is_whole(&conn->frames);
-}
-
-static bool waits_for_somebody(const struct loop *loop)
-{
-	list_for_each(link, &loop->backlog) {
-		struct conn *conn = container_of(link, struct conn, backlog_link);
-
-		if (!conn->pending && is_waited_for(conn))
-			return true;
-	}
-	list_for_each(link, &loop->in_work)
-		if (is_waited_for(container_of(link, const struct pending, link)->conn))
-			return true;
-	return false;
-}
-
-static void stop_waiting_for(struct conn *conn)
-{
-	conn->is_waited_out = frame_is_whole(&conn->frames);
-}
-
-static void wait_no_longer(struct loop *loop)
-{
-	list_for_each(link, &loop->backlog)
-		stop_waiting_for(container_of(link, struct conn, backlog_link));
-	list_for_each(link, &loop->in_work)
-		stop_waiting_for(container_of(link, struct pending, link)->conn);
-}
-
-/* The first loop accepts. A connection that another one has not read from yet may have come before
- * a turn of that one which counted already. If a turn is asked for, the other one tells when. */
-static bool are_others_on_their_way(const struct loop *loop)
-{
-	struct server *server = loop->server;
-
-	if (loop != &server->loops[0] || atomic_load(&server->on_their_way) <= loop->n_adopted)
-		return false;
-	if (!loop->is_turn_asked)
-		return true;
-	atomic_store(&server->is_awaiting_them, true);
-	return atomic_load(&server->on_their_way) > loop->n_adopted; /* or it had not seen that */
-}
-
-static void note_adopted_read(struct loop *loop)
-{
-	struct server *server = loop->server;
-
-	if (!loop->n_adopted)
-		return;
-	atomic_fetch_sub(&server->on_their_way, loop->n_adopted);
-	loop->n_adopted = 0;
-	if (atomic_exchange(&server->is_awaiting_them, false))
-		loop_order(&server->loops[0], 0);
-}
-
-/* Whether the turn counts: everything that had arrived when it began has been read and served, but
- * for calls that have been waited for: for so long since the last such turn, and then no more until
- * their client has none left. (The loop does not sleep through that: it has work left, or looks
- * from time to time whether the client of a stream reads, or is woken.) */
-static bool has_read_all(struct loop *loop)
-{
-	bool awaits = are_others_on_their_way(loop);
-
-	if (awaits && !loop->is_turn_asked) { /* then nobody waits for it either */
-		loop->waits_since_us = 0;
-		return false;
-	}
-	if (awaits || loop->looks_again || waits_for_somebody(loop)) {
-		if (!loop->waits_since_us) /* not when it began: it may have slept in its poll */
-			loop->waits_since_us = broker_time(loop->server->broker).now_us;
-		if (loop->turn_began_us - loop->waits_since_us < PATIENCE_US)
-			return false;
-		wait_no_longer(loop);
-	}
-	loop->waits_since_us = 0;
-	return true;
-}
-
-static void publish_turn(struct loop *loop)
-{
-	if (!has_read_all(loop))
-		return;
-	note_adopted_read(loop);
-	atomic_store(&loop->drained_us, loop->turn_began_us);
-	if (loop->is_turn_asked && loop->turns_wanted == 0) {
-		loop->is_turn_asked = false;
-		loop_order(&loop->server->loops[0], ORDER_DEADLINES);
-	}
-}
-
 static bool has_work_left(const struct loop *loop)
 {
 	return !list_is_empty(&loop->backlog) || recounts_may_go_on(loop) ||
-	       !list_is_empty(&loop->leaving) || loop->is_rung || loop->looks_again ||
-	       loop->turns_wanted > 0;
+	       !list_is_empty(&loop->leaving) || loop->is_rung || barrier_wants_turn(loop) ||
+	       (loop->deadlines && deadlines_want_turn(loop->deadlines));
 }
 
 static void on_check(uv_check_t *check)
@@ -393,15 +288,15 @@ static void on_check(uv_check_t *check)
 	struct loop *loop = check->data;
 
 	loop_polled_ns(loop);
-	if (loop->turns_wanted > 0)
-		loop->turns_wanted--;
 	if (loop->is_rung)
 		take(loop);
 	work_on_backlog(loop);
 	recounts_go_on(loop);
 	flush_dirty(loop);
 	let_leave(loop);
-	publish_turn(loop);
+	barrier_end_turn(loop);
+	if (loop->deadlines)
+		deadlines_end_turn(loop->deadlines);
 	if (!has_work_left(loop))
 		uv_idle_stop(&loop->spin);
 	if (loop->is_stopping && list_is_empty(&loop->conns) && list_is_empty(&loop->leaving))
@@ -451,7 +346,7 @@ static void init_lists(struct loop *loop)
 {
 	struct list *const lists[] = {&loop->mailbox, &loop->conns, &loop->dirty, &loop->backlog,
 		&loop->leaving, &loop->watched, &loop->drains, &loop->idle_watches, &loop->watches,
-		&loop->waits, &loop->monitors, &loop->in_work, &loop->recounts};
+		&loop->waits, &loop->monitors, &loop->recounts};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		list_init(lists[i]);
@@ -483,6 +378,7 @@ int loop_init(struct loop *loop, struct server *server, unsigned index)
 	uv_timer_init(&loop->uv, &loop->sweep);
 	uv_timer_init(&loop->uv, &loop->drain_timer);
 	uv_timer_init(&loop->uv, &loop->progress);
+	barrier_init(loop);
 	inbox_init(&loop->inbox, index);
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
 		handles[i]->data = loop;
@@ -520,7 +416,7 @@ void loop_run(struct loop *loop)
 bool loop_settle(struct loop *loop)
 {
 	unsigned orders = atomic_exchange(&loop->orders, 0) &
-			  ~(unsigned)(ORDER_TURN | ORDER_DEADLINES | ORDER_HALT);
+			  ~(unsigned)(ORDER_BARRIER | ORDER_DEADLINES | ORDER_HALT);
 
 	if (loop->is_rung)
 		orders |= ORDER_TAKE;

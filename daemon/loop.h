@@ -3,12 +3,13 @@
  *
  * A turn: libuv polls and reads, calls are served and their replies gathered; then (check) work
  * left over is done in portions, what was gathered is written, one write a client, and the loop
- * says up to when it has read everything there was. Other threads reach a loop only by loop_order()
- * and loop_adopt(). All else is for the loop's own thread.
+ * sees whether it has served what it was asked for (barrier.h). Other threads reach a loop only by
+ * loop_order() and loop_adopt(). All else is for the loop's own thread.
  */
 #ifndef USHER_DAEMON_LOOP_H
 #define USHER_DAEMON_LOOP_H
 
+#include "daemon/barrier.h"
 #include "daemon/core/events.h"
 #include "daemon/core/list.h"
 #include "daemon/core/stats.h"
@@ -25,13 +26,14 @@ enum loop_order {
 	ORDER_STOP = 1,          /* flush, close everything, end */
 	ORDER_CONFIG = 2,        /* take the settings in force */
 	ORDER_DRAIN = 4,         /* a drain is over or taken back */
-	ORDER_TURN = 8,          /* make a whole turn and say so */
-	ORDER_DEADLINES = 16,    /* to the first loop: deadlines or other loops' turns have moved */
+	ORDER_BARRIER = 8,       /* say when all that has arrived by now has been served */
+	ORDER_DEADLINES = 16,    /* to the first loop: deadlines or barriers have moved */
 	ORDER_TAKE = 32,         /* take decided waiters and events from the table */
 	ORDER_PUMP = 64,         /* go on granting to waiters */
 	ORDER_COMMITTED = 128,   /* what was waited for may be durable: try to flush again */
 	ORDER_RETRY_STORE = 256, /* to the first loop: try the store again from time to time */
 	ORDER_HALT = 512,        /* finish the turn and return from loop_run(), all as it is */
+	ORDER_SIGN = 1024,       /* give a sign of life: has_given_sign */
 };
 
 /* Written by the loop's thread, read by any. */
@@ -49,6 +51,7 @@ struct loop_stats {
 };
 
 struct deadlines;
+struct verification;
 
 struct loop {
 	struct server *server;
@@ -76,39 +79,35 @@ struct loop {
 	uv_timer_t sweep;
 	uv_timer_t drain_timer;
 
-	struct list conns;          /* conn.link */
-	struct list dirty;          /* conn.dirty_link: output gathered in this turn */
-	struct list backlog;        /* conn.backlog_link: frames or a stream to go on with */
-	struct list in_work;        /* pending.link: calls that come to an end by themselves */
-	struct list recounts;       /* recount.link: those of them that look at all sessions */
-	uint64_t recounts_left;     /* sessions that they may look at in this turn */
-	uint64_t recounts_sequence; /* when it began */
-	struct list leaving;        /* conn.link: closed, their sessions are being ended */
-	struct list watched;        /* conn.watch_link: a frame begun or output unsent */
-	struct list drains;         /* drain_wait.link: calls of Drain that wait */
-	struct list waits;          /* create_wait.link: calls of Create that wait, with "more" */
-	struct list monitors;       /* monitor.link: calls of Monitor */
+	struct list conns;    /* conn.link */
+	struct list dirty;    /* conn.dirty_link: output gathered in this turn */
+	struct list backlog;  /* conn.backlog_link: frames or a stream to go on with */
+	struct list recounts; /* recount.link: calls that look at all sessions */
+	struct verification *last_verification; /* that began here, of those for the log; or NULL */
+	uint64_t recounts_left;                 /* sessions that they may look at in this turn */
+	uint64_t recounts_sequence;             /* when it began */
+	struct list leaving;  /* conn.link: closed, their sessions are being ended */
+	struct list watched;  /* conn.watch_link: a frame begun or output unsent */
+	struct list drains;   /* drain_wait.link: calls of Drain that wait */
+	struct list waits;    /* create_wait.link: calls of Create that wait, with "more" */
+	struct list monitors; /* monitor.link: calls of Monitor */
 	struct inbox inbox;
 	struct event_reader reader; /* while there are monitors */
 	uv_timer_t progress;        /* for those who wait with "more" */
 	bool is_rung; /* waiters are decided, or events have come: to be taken in this turn */
 	bool is_stopping;
 
-	int64_t turn_began_us;  /* table clock, before polling */
-	int64_t polled_ns;      /* loop_polled_ns(); 0: not looked at the clock in this turn */
-	int64_t waits_since_us; /* table clock: calls are waited for; 0: none are */
-	unsigned turns_wanted;  /* whole turns to make without blocking */
-	bool is_turn_asked;
-	bool looks_again; /* there may be input that this turn has not polled for */
-	int n_adopted;    /* connections, since a turn counted */
-	_Atomic int64_t
-		drained_us; /* all input up to this time of the table's clock has been served */
+	int64_t polled_ns; /* loop_polled_ns(); 0: not looked at the clock in this turn */
+	struct barrier barrier;
+	_Atomic bool has_given_sign;
 
 	char read_buffer[LOOP_READ_BUFFER];
 	char *scratch; /* for strings that come with escapes */
 	size_t scratch_size;
 
-	struct deadlines *deadlines; /* the first loop's only */
+	/* The first loop's only: */
+	struct deadlines *deadlines;
+	bool has_more_to_accept; /* this turn may have left connections that it polled for */
 };
 
 /* 0 or a negated errno. */
@@ -149,10 +148,6 @@ int64_t loop_polled_ns(struct loop *loop);
 
 /* Keep the loop from blocking in its next poll. */
 void loop_spin(struct loop *loop);
-
-/* The same, and the turn does not count as one that has read all that had arrived: somebody is read
- * from anew, or may be waiting to be accepted. */
-void loop_look_again(struct loop *loop);
 
 /* Whether what has been gathered so far may leave before the turn's end: all that it tells of is
  * durable. Else it waits for the end, where promises are broken if need be. */

@@ -77,12 +77,10 @@ static void tell_status(struct notifier *notifier)
 	sd_notifyf(0, "STATUS=%s", status);
 }
 
-static bool have_all_turned(const struct notifier *notifier)
+static bool have_all_given_sign(const struct server *server)
 {
-	const struct server *server = notifier->loop->server;
-
 	for (unsigned i = 0; i < server->n_loops; i++)
-		if (atomic_load(&server->loops[i].drained_us) < notifier->asked_us)
+		if (!atomic_load(&server->loops[i].has_given_sign))
 			return false;
 	return true;
 }
@@ -120,18 +118,19 @@ static void send_food(struct notifier *notifier)
 		sd_notify(0, food); /* the manager may have made its socket anew */
 }
 
-/* Feed the watchdog if all loops have made a turn since the last time, and ask for the next ones.
- */
+/* Feed the watchdog if all loops have given the sign that was asked for, and ask for the next. */
 static void feed_watchdog(struct notifier *notifier)
 {
 	struct server *server = notifier->loop->server;
 
-	if (!have_all_turned(notifier))
+	if (notifier->has_asked && !have_all_given_sign(server))
 		return;
 	send_food(notifier);
-	notifier->asked_us = broker_time(server->broker).now_us;
-	for (unsigned i = 0; i < server->n_loops; i++)
-		loop_order(&server->loops[i], ORDER_TURN);
+	notifier->has_asked = true;
+	for (unsigned i = 0; i < server->n_loops; i++) {
+		atomic_store(&server->loops[i].has_given_sign, false);
+		loop_order(&server->loops[i], ORDER_SIGN);
+	}
 }
 
 static void on_notify_timer(uv_timer_t *timer)

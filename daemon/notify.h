@@ -9,8 +9,8 @@
 struct notifier {
 	struct loop *loop;
 	uv_timer_t timer;
-	int64_t asked_us; /* table clock: turns were asked for */
 	bool has_watchdog;
+	bool has_asked;   /* all loops, for a sign of life */
 	int watchdog_fd;  /* to the service manager, for when there are no descriptors; or -1 */
 	char status[256]; /* as last told */
 };

@@ -139,7 +139,10 @@ static void free_verification(struct pending *pending)
 {
 	struct verification *verification =
 		container_of(pending, struct verification, recount.pending);
+	struct loop *loop = pending->conn->loop;
 
+	if (loop->last_verification == verification)
+		loop->last_verification = NULL;
 	recount_end(&verification->recount);
 	store_check_end(&verification->check);
 	free(verification);
@@ -204,26 +207,22 @@ static struct verification *new_verification(bool oneway)
  * connections open, for long. */
 static bool is_one_to_come(const struct loop *loop)
 {
-	list_for_each(link, &loop->recounts) {
-		const struct recount *recount = container_of(link, const struct recount, link);
-		const struct verification *verification =
-			container_of(recount, const struct verification, recount);
+	const struct verification *last = loop->last_verification;
 
-		if (recount->go_on == go_on && is_oneway(verification) && !recount->is_begun &&
-			!verification->is_table_done)
-			return true;
-	}
-	return false;
+	return last && !last->recount.is_begun && !last->is_table_done;
 }
 
 void handle_verify(struct request *request, const void *in)
 {
+	struct loop *loop = request->conn->loop;
 	struct verification *verification;
 
 	(void)in;
-	if (request->call->oneway && is_one_to_come(request->conn->loop))
+	if (request->call->oneway && is_one_to_come(loop))
 		return;
 	verification = new_verification(request->call->oneway);
+	if (verification && is_oneway(verification))
+		loop->last_verification = verification;
 	recount_begin(request, verification ? &verification->recount : NULL);
 }
 

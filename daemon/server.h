@@ -37,11 +37,10 @@ struct server {
 	_Atomic size_t frame_limit; /* bytes; follows the pools' metadata limits */
 	_Atomic bool last_reload_ok;
 	_Atomic uint64_t connections_refused;
-	_Atomic int64_t watches;  /* processes watched */
-	_Atomic int64_t watchers; /* calls of Monitor that are on */
-	_Atomic int refused_open; /* refused connections that still wait for their first call */
-	_Atomic int on_their_way; /* connections accepted that have not been read from yet */
-	_Atomic bool is_awaiting_them;    /* the first loop is, for its turn to count */
+	_Atomic int64_t watches;      /* processes watched */
+	_Atomic int64_t watchers;     /* calls of Monitor that are on */
+	_Atomic int refused_open;     /* refused connections that still wait for their first call */
+	_Atomic unsigned barriers_up; /* loops that have not said yet that they are through */
 	_Atomic int64_t lone_connections; /* passed by systemd without a listener: end with them */
 	_Atomic bool is_handing_over;
 	int64_t started_wall_us;

@@ -295,94 +295,6 @@ START_TEST(one_who_has_begun_to_verify_does_not_do_for_others)
 }
 END_TEST
 
-/* Its deadline might pass meanwhile. */
-static int64_t served_up_to_us(void)
-{
-	return atomic_load(&server.loops[0].drained_us);
-}
-
-START_TEST(what_is_said_behind_is_waited_for)
-{
-	int64_t before_us;
-
-	turn();
-	before_us = served_up_to_us();
-	ask(0, "GetMetrics", "", false);
-	ask(0, "Renew", "\"session_id\":\"session_1\"", false);
-	turn_once();
-	ck_assert(is_recounting());
-	ck_assert_int_eq(served_up_to_us(), before_us);
-	turn();
-	ck_assert_int_gt(served_up_to_us(), before_us);
-}
-END_TEST
-
-static void expect_to_be_waited_for(int client)
-{
-	int64_t before_us = served_up_to_us();
-
-	turn_once();
-	ck_assert_int_eq(served_up_to_us(), before_us);
-	turn();
-	ck_assert_int_gt(served_up_to_us(), before_us);
-	hear_nothing_more(client);
-}
-
-/* A stream that is not read, with a call behind it, is not waited for without an end; nor does it
- * use up the patience for others. */
-START_TEST(what_is_said_behind_a_stream_is_not_waited_for_for_ever)
-{
-	int64_t before_us;
-
-	turn();
-	before_us = served_up_to_us();
-	ask(0, "List", "", true);
-	ask(0, "Renew", "\"session_id\":\"session_1\"", false);
-	turn_once();
-	turn_once();
-	ck_assert_int_eq(served_up_to_us(), before_us);
-	usleep(110000);
-	turn();
-	ck_assert_int_gt(served_up_to_us(), before_us);
-
-	for (int i = 0; i < 200; i++) /* more than are served in a turn */
-		ask(2, "ListPools", "", false);
-	expect_to_be_waited_for(2);
-	ask(3, "GetMetrics", "", false);
-	ask(3, "Renew", "\"session_id\":\"session_2\"", false);
-	expect_to_be_waited_for(3);
-
-	while (is_recounting() ||
-		hear(0, text, sizeof(text))) { /* the stream, and what is behind it */
-		hear_nothing_more(0);
-		turn();
-	}
-	ask(0, "GetMetrics", "", false);
-	ask(0, "Renew", "\"session_id\":\"session_3\"", false);
-	expect_to_be_waited_for(0);
-}
-END_TEST
-
-/* Frames that are left over, and frames behind a call in work, by turns. */
-START_TEST(who_asks_on_and_on_holds_nothing_back)
-{
-	int64_t before_us;
-	int turns = 0;
-
-	turn();
-	before_us = served_up_to_us();
-	for (int i = 0; i < 15; i++)
-		ask(0, "GetMetrics", "", false);
-	while (served_up_to_us() == before_us) {
-		ck_assert_int_lt(turns++, 60);
-		turn_once();
-		while (hear(0, text, sizeof(text)))
-			ask(0, "GetMetrics", "", false);
-		usleep(5000);
-	}
-}
-END_TEST
-
 /* ---- with a store ---- */
 
 static struct state state;
@@ -493,9 +405,6 @@ int main(void)
 	tcase_add_test(tcase, who_verifies_for_the_log_need_not_stay);
 	tcase_add_test(tcase, one_who_verifies_for_the_log_does_for_others);
 	tcase_add_test(tcase, one_who_has_begun_to_verify_does_not_do_for_others);
-	tcase_add_test(tcase, what_is_said_behind_is_waited_for);
-	tcase_add_test(tcase, what_is_said_behind_a_stream_is_not_waited_for_for_ever);
-	tcase_add_test(tcase, who_asks_on_and_on_holds_nothing_back);
 	suite_add_tcase(suite, tcase);
 	tcase_set_timeout(stored, 120);
 	tcase_add_checked_fixture(stored, setup_stored, teardown_stored);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/barrier.h"
+
+#include "daemon/conn.h"
+
+#define PATIENCE_MS 100
+
+void barrier_raise(struct loop *loop)
+{
+	loop->barrier.is_up = true;
+	loop->barrier.turns_wanted = 2; /* this one polled before it was asked */
+	loop_spin(loop);
+}
+
+static void on_out_of_patience(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+
+	loop->barrier.is_out_of_patience = true; /* when this turn ends: it has not polled yet */
+}
+
+/* A call in work goes on whether it is read or not. */
+static bool is_waited_for(const struct conn *conn)
+{
+	return !conn->is_waited_out && (conn->pending || !conn_is_choked(conn));
+}
+
+static void begin_to_wait(struct loop *loop)
+{
+	struct barrier *barrier = &loop->barrier;
+
+	list_for_each(link, &barrier->behind) {
+		struct conn *conn = container_of(link, struct conn, behind_link);
+
+		if (!is_waited_for(conn))
+			continue;
+		conn->awaited_bytes =
+			conn->served_bytes + frame_bytes(&conn->frames) + conn_unread(conn);
+		list_append(&barrier->awaited, &conn->awaited_link);
+	}
+	if (list_is_empty(&barrier->awaited))
+		return;
+	uv_update_time(&loop->uv); /* the turn may have been long */
+	uv_timer_start(&barrier->patience, on_out_of_patience, PATIENCE_MS, 0);
+}
+
+static void let_through(struct barrier *barrier)
+{
+	list_for_each_safe(link, &barrier->awaited) {
+		struct conn *conn = container_of(link, struct conn, awaited_link);
+
+		if (conn->served_bytes >= conn->awaited_bytes || !is_waited_for(conn))
+			list_remove(link);
+	}
+}
+
+static void wait_no_longer(struct barrier *barrier)
+{
+	list_for_each_safe(link, &barrier->awaited) {
+		container_of(link, struct conn, awaited_link)->is_waited_out = true;
+		list_remove(link);
+	}
+}
+
+static void lower(struct loop *loop)
+{
+	struct server *server = loop->server;
+
+	uv_timer_stop(&loop->barrier.patience);
+	loop->barrier.is_out_of_patience = false;
+	loop->barrier.is_up = false;
+	if (atomic_fetch_sub(&server->barriers_up, 1) == 1)
+		loop_order(&server->loops[0], ORDER_DEADLINES);
+}
+
+void barrier_end_turn(struct loop *loop)
+{
+	struct barrier *barrier = &loop->barrier;
+
+	if (!barrier->is_up)
+		return;
+	if (barrier->turns_wanted > 0) {
+		if (--barrier->turns_wanted > 0)
+			return;
+		begin_to_wait(loop);
+	}
+	let_through(barrier);
+	if (barrier->is_out_of_patience)
+		wait_no_longer(barrier);
+	if (list_is_empty(&barrier->awaited))
+		lower(loop);
+}
+
+bool barrier_wants_turn(const struct loop *loop)
+{
+	return loop->barrier.turns_wanted > 0;
+}
+
+void barrier_note(struct conn *conn, bool is_behind, bool has_caught_up)
+{
+	if (has_caught_up)
+		conn->is_waited_out = false;
+	if (!is_behind)
+		barrier_forget(conn);
+	else if (list_is_empty(&conn->behind_link))
+		list_append(&conn->loop->barrier.behind, &conn->behind_link);
+}
+
+void barrier_forget(struct conn *conn)
+{
+	list_remove(&conn->behind_link);
+	list_remove(&conn->awaited_link);
+}
+
+void barrier_init(struct loop *loop)
+{
+	list_init(&loop->barrier.behind);
+	list_init(&loop->barrier.awaited);
+	loop->barrier.patience.data = loop;
+	uv_timer_init(&loop->uv, &loop->barrier.patience);
+}
