@@ -16,13 +16,8 @@ static void on_out_of_patience(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
 
-	loop->barrier.is_out_of_patience = true; /* when this turn ends: it has not polled yet */
-}
-
-/* A call in work goes on whether it is read or not. */
-static bool is_waited_for(const struct conn *conn)
-{
-	return !conn->is_waited_out && (conn->pending || !conn_is_choked(conn));
+	loop->barrier.is_out_of_patience = true; /* at the end of a turn, for the last time */
+	loop_spin(loop);
 }
 
 static void begin_to_wait(struct loop *loop)
@@ -31,11 +26,11 @@ static void begin_to_wait(struct loop *loop)
 
 	list_for_each(link, &barrier->behind) {
 		struct conn *conn = container_of(link, struct conn, behind_link);
+		size_t unread = conn_unread(conn);
 
-		if (!is_waited_for(conn))
+		if (conn->is_waited_out || (!unread && !frame_is_whole(&conn->frames)))
 			continue;
-		conn->awaited_bytes =
-			conn->served_bytes + frame_bytes(&conn->frames) + conn_unread(conn);
+		conn->awaited_bytes = conn->served_bytes + frame_bytes(&conn->frames) + unread;
 		list_append(&barrier->awaited, &conn->awaited_link);
 	}
 	if (list_is_empty(&barrier->awaited))
@@ -49,7 +44,7 @@ static void let_through(struct barrier *barrier)
 	list_for_each_safe(link, &barrier->awaited) {
 		struct conn *conn = container_of(link, struct conn, awaited_link);
 
-		if (conn->served_bytes >= conn->awaited_bytes || !is_waited_for(conn))
+		if (conn->served_bytes >= conn->awaited_bytes)
 			list_remove(link);
 	}
 }

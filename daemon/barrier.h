@@ -7,8 +7,8 @@
  * left, read (struct frame_reader) or not (FIONREAD, unix(7)), is known in bytes: they are waited
  * for until as many have been served, whatever follows. A client that is not through after 100 ms
  * is no longer waited for, by later barriers neither, until a turn leaves nothing of its. Nor is
- * one whose calls cannot expect to be served: they lie behind one that waits (a Create, a Drain, a
- * Monitor), or it does not read its replies. The loop's own thread. */
+ * one whose calls lie behind one that waits (a Create, a Drain, a Monitor). The loop's own thread.
+ */
 #ifndef USHER_DAEMON_BARRIER_H
 #define USHER_DAEMON_BARRIER_H
 
@@ -23,7 +23,7 @@ struct loop;
 struct barrier {
 	bool is_up;
 	unsigned turns_wanted; /* whole turns to make before it is known who is behind */
-	struct list behind;    /* conn.behind_link: calls have come that have not been served */
+	struct list behind;    /* conn.behind_link: calls may have come that have not been served */
 	struct list awaited;   /* conn.awaited_link: those of them that the barrier waits for */
 	uv_timer_t patience;
 	bool is_out_of_patience;
@@ -41,7 +41,8 @@ void barrier_end_turn(struct loop *loop);
 /* The loop is not to block in its next poll. */
 bool barrier_wants_turn(const struct loop *loop);
 
-/* What CONN has left has changed: whether there is something, and whether it has caught up. */
+/* What CONN has left has changed: whether there may be something that barriers wait for, and
+ * whether there is nothing at all. */
 void barrier_note(struct conn *conn, bool is_behind, bool has_caught_up);
 
 /* CONN is going. */

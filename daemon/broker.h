@@ -90,8 +90,9 @@ void broker_set_stalled(struct broker *broker, int64_t stalled_us);
 
 /* The sign of life that stalls are told by: while there are deadlines, their owner calls this at
  * least once a second (IS_BEATING true). Whoever reads the clock and finds the last sign older than
- * a second and a half knows that the daemon stood still (SIGSTOP, a paused machine), and takes that
- * time out of the table's clock, so that no deadline counts it. */
+ * a second and a half knows that the daemon stood still (SIGSTOP, a paused machine, an owner that
+ * waited for its disk), and takes that time out of the table's clock, so that no deadline counts
+ * it. */
 void broker_beat(struct broker *broker, bool is_beating);
 
 /* Long work keeps the owner of the deadlines from giving its sign: this is one, if any is due. */

@@ -25,7 +25,7 @@ static size_t unsent(const struct conn *conn)
 }
 
 /* A client that does not read gets no further calls served. */
-bool conn_is_choked(const struct conn *conn)
+static bool is_choked(const struct conn *conn)
 {
 	return unsent(conn) > (size_t)conn->loop->config->max_output_bytes / 4;
 }
@@ -36,7 +36,7 @@ void conn_touch(struct conn *conn)
 		list_append(&conn->loop->dirty, &conn->dirty_link);
 }
 
-static void queue_work(struct conn *conn)
+void conn_put_into_backlog(struct conn *conn)
 {
 	if (list_is_empty(&conn->backlog_link))
 		list_append(&conn->loop->backlog, &conn->backlog_link);
@@ -53,20 +53,16 @@ size_t conn_unread(const struct conn *conn)
 	return (size_t)bytes;
 }
 
-/* What there is for barriers to wait for. What one that is read from has sent is known when the
- * loop has polled: with IS_POLLED it has. */
-static void note_rest(struct conn *conn, bool has_frames, bool is_polled)
+/* What there is for barriers to wait for. Of one that is read from that is known when the loop has
+ * polled, unless its reading has begun since, or it has passed descriptors: a read ends there
+ * (unix(7)). It matters while a barrier is up, and to who is not waited for. */
+static void note_rest(struct conn *conn, bool has_frames)
 {
-	bool has_rest = has_frames || (!is_polled && conn_unread(conn) > 0);
+	bool is_asked = conn->loop->barrier.is_up || conn->is_waited_out;
+	bool has_rest = has_frames || !conn->is_reading || (is_asked && conn_unread(conn) > 0);
 	bool waits = conn->pending && conn->pending->needs == NEEDS_SPEAKER;
 
 	barrier_note(conn, has_rest && !waits && !conn->is_closing_after_output, !has_rest);
-}
-
-void conn_put_into_backlog(struct conn *conn)
-{
-	queue_work(conn);
-	note_rest(conn, frame_is_whole(&conn->frames), conn->is_reading);
 }
 
 /* ---- reading ---- */
@@ -248,7 +244,7 @@ static int serve_frames(struct conn *conn)
 		int r;
 
 		if (conn->pending || conn->is_closed || conn->is_closing_after_output ||
-			conn_is_choked(conn))
+			is_choked(conn))
 			return 0;
 		r = frame_next(&conn->frames, &frame, &length);
 		if (r <= 0)
@@ -289,7 +285,7 @@ static void note_begun_frame(struct conn *conn)
 static void settle(struct conn *conn)
 {
 	size_t max = (size_t)conn->loop->config->max_pipelined;
-	bool has_frames = frame_is_whole(&conn->frames), was_reading = conn->is_reading;
+	bool has_frames = frame_is_whole(&conn->frames);
 
 	if (conn->is_closing_after_output)
 		set_reading(conn, false);
@@ -297,13 +293,13 @@ static void settle(struct conn *conn)
 		set_reading(conn, frame_count(&conn->frames, max) < max &&
 					  frame_bytes(&conn->frames) <= conn->frames.limit);
 	else if (!has_frames)
-		set_reading(conn, !conn_is_choked(conn));
+		set_reading(conn, !is_choked(conn));
 	else {
 		set_reading(conn, false);
-		if (!conn_is_choked(conn))
-			queue_work(conn);
+		if (!is_choked(conn))
+			conn_put_into_backlog(conn);
 	}
-	note_rest(conn, has_frames, was_reading && conn->is_reading);
+	note_rest(conn, has_frames);
 	note_begun_frame(conn);
 	if (conn->pending && conn->pending->needs == NEEDS_SPEAKER && conn->is_end_near)
 		give_up_wait(conn);
@@ -363,6 +359,24 @@ void conn_wake(struct conn *conn)
 	conn_touch(conn);
 }
 
+/* libuv also tells the end after a read that was short, if the peer has hung up; and a read ends
+ * where descriptors are passed (unix(7)). What lies behind is read here: not more than the socket
+ * held. */
+static int read_rest(struct conn *conn)
+{
+	struct loop *loop = conn->loop;
+	uv_os_fd_t fd;
+	ssize_t n;
+	int r = uv_fileno((const uv_handle_t *)&conn->pipe, &fd);
+
+	while (r == 0 && (n = read(fd, loop->read_buffer, sizeof(loop->read_buffer))) > 0) {
+		loop_count(&loop->stats.bytes_received, (uint64_t)n);
+		frame_feed(&conn->frames, loop->read_buffer, (size_t)n);
+		r = frame_keep(&conn->frames);
+	}
+	return r;
+}
+
 /* What has come before the end is still done, also if the peer has not read all its replies: of
  * that (ECONNRESET) a Unix domain socket tells when everything has been read from it. */
 static void on_end(struct conn *conn, ssize_t why)
@@ -372,6 +386,10 @@ static void on_end(struct conn *conn, ssize_t why)
 	uv_read_stop((uv_stream_t *)&conn->pipe);
 	if (why != UV_EOF && why != UV_ECONNRESET) {
 		conn_close(conn, NULL);
+		return;
+	}
+	if (read_rest(conn) < 0) {
+		conn_close(conn, "out of memory");
 		return;
 	}
 	lose_speaker(conn);

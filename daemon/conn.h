@@ -86,9 +86,6 @@ struct conn {
 /* Take over FD; the peer's references, too. NULL (FD closed) without memory. */
 struct conn *conn_new(struct loop *loop, int fd, struct peer *peer, enum admission admission);
 
-/* Its client does not read: no further calls are served before it does. */
-bool conn_is_choked(const struct conn *conn);
-
 /* How many bytes the peer has sent that have not been read. */
 size_t conn_unread(const struct conn *conn);
 

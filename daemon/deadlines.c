@@ -83,10 +83,9 @@ static void on_timer(uv_timer_t *timer)
 	deadlines_check(timer->data);
 }
 
-static void arm(struct deadlines *deadlines, int64_t next_us, int64_t now_us)
+/* While nothing is due or what is due waits: the next one, and the beat. */
+static void arm(struct deadlines *deadlines, int64_t wait_ms)
 {
-	int64_t wait_ms = (next_us - now_us) / 1000 + 1;
-
 	uv_update_time(&deadlines->loop->uv);
 	uv_timer_start(
 		&deadlines->timer, on_timer, (uint64_t)(wait_ms < BEAT_MS ? wait_ms : BEAT_MS), 0);
@@ -105,17 +104,16 @@ void deadlines_check(struct deadlines *deadlines)
 		return;
 	}
 	now_us = broker_time(broker).now_us;
+	if (next_us <= now_us && deadlines->phase == NOTHING_DUE)
+		begin_to_accept(deadlines, now_us);
 	if (next_us == INT64_MAX)
 		uv_timer_stop(&deadlines->timer);
-	else if (next_us > now_us)
-		arm(deadlines, next_us, now_us);
-	else if (deadlines->phase == NOTHING_DUE)
-		begin_to_accept(deadlines, now_us);
+	else
+		arm(deadlines, next_us > now_us ? (next_us - now_us) / 1000 + 1 : BEAT_MS);
 }
 
 int deadlines_init(struct deadlines *deadlines, struct loop *first)
 {
-	deadlines->loop = first;
-	deadlines->timer.data = deadlines;
+	*deadlines = (struct deadlines){.loop = first, .timer.data = deadlines};
 	return uv_timer_init(&first->uv, &deadlines->timer);
 }

@@ -5,7 +5,8 @@
  * that lies in any socket beats it, one that is not accepted yet included. When one is due, the
  * first loop accepts all who have connected by now, and hands them over; then all loops, itself
  * included, are asked for a barrier (barrier.h, which says who is not waited for, and that this
- * takes 100 ms at most); when all are through, what was due when it began expires.
+ * takes 100 ms at most, if no loop stands still); when all are through, what was due when it began
+ * expires. What falls due meanwhile is the next one's.
  *
  * Accepting has an end when nobody more is there, or after 50 ms: some connect on and on. Who
  * cannot be accepted for want of descriptors is not waited for. First loop's thread. */

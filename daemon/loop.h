@@ -83,7 +83,7 @@ struct loop {
 	struct list dirty;    /* conn.dirty_link: output gathered in this turn */
 	struct list backlog;  /* conn.backlog_link: frames or a stream to go on with */
 	struct list recounts; /* recount.link: calls that look at all sessions */
-	struct verification *last_verification; /* that began here, of those for the log; or NULL */
+	struct verification *last_verification; /* of those for the log; or NULL */
 	uint64_t recounts_left;                 /* sessions that they may look at in this turn */
 	uint64_t recounts_sequence;             /* when it began */
 	struct list leaving;  /* conn.link: closed, their sessions are being ended */

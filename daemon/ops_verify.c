@@ -256,6 +256,8 @@ int verify_restore(struct conn *conn, struct pack_reader record)
 	verification = new_verification(packed.is_oneway);
 	if (!verification)
 		return -ENOMEM;
+	if (packed.is_oneway)
+		conn->loop->last_verification = verification;
 	recount_restore(conn, &verification->recount);
 	return 0;
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Run the tests in a build that counts, and print which lines and branches they reach: of the scanner,
 # frames and core, and of all else. The whole report is in build-coverage/report/index.html. Asserts are left
-# out: their other branch is not to be reached. Counting is atomic, for threads count at once. Arguments:
-# meson's names of tests; else all.
+# out: their other branch is not to be reached. Counting is atomic, for threads count at once; and who
+# ends with _exit() counts as well. Arguments: meson's names of tests; else all.
 
 # shellcheck source=packaging/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -30,7 +30,7 @@ main() {
 
   need "${build_packages[@]}" check gcovr
   build "$directory" -Dtests=true -Ddebug=true -Dfailpoints=true -Doptimization=0 -Db_coverage=true \
-    -Dc_args=-fprofile-update=atomic
+    -Dc_args="['-fprofile-update=atomic', '-D_exit=exit']"
   find "$directory" -name '*.gcda' -delete
   meson test -C "$directory" --no-rebuild --timeout-multiplier 3 -q "$@" >"$directory/usher-tests.log" 2>&1 ||
     say "some tests failed: see $directory/usher-tests.log"

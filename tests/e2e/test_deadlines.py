@@ -5,16 +5,19 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import tempfile
 import time
 import unittest
 
-from broker import Broker, BrokerTest, stop
+from broker import Broker, BrokerTest, stop, wait_for
 
 TIMEOUT_MS = 800
 PAST_S = 0.8
 NOTICED_S = 1.4  # a stop that is longer may be taken out of the broker's clock: no deadline passes
 ATTEMPTS = 5
+READ_AT_ONCE = 65536  # LOOP_READ_BUFFER
+SESSIONS_A_TURN = 150  # about as many as a stream tells of at once
 HAS_FAILPOINTS = b"USHER_FAILPOINTS_FILE" in pathlib.Path(os.environ["USHERD"]).read_bytes()
 
 
@@ -105,6 +108,54 @@ class OneLoop(BrokerTest):
             self.expect_renewed(client)
 
 
+    @attempted
+    def test_behind_a_stream_that_begins_where_a_read_ends(self):
+        """So that reading begins again in the turn in which its first part is told."""
+        for _ in range(2 * SESSIONS_A_TURN):
+            self.watch.send("Create", {"owner": "detached", "label": "l" * 100})
+            self.watch.result()
+        client = self.client()
+        session = self.create()
+        stream = b'{"method":"io.usher.Broker.List","more":true}\0'
+        before = READ_AT_ONCE - len(stream)
+        call = b'{"method":"io.usher.Broker.ListPools","oneway":true'
+        n = before // 150
+        calls = [call + b" " * (150 - len(call) - 2) + b"}\0"] * (n - 1)
+        calls.append(call + b" " * (before - 150 * (n - 1) - len(call) - 2) + b"}\0")
+        self.stand_still()
+        client.send_raw(b"".join(calls) + stream + self.renew(session))
+        self.go_on()
+        while client.receive().get("continues"):
+            pass
+        self.expect_renewed(client)
+
+    @attempted
+    def test_behind_messages_with_descriptors(self):
+        """At each of which a read ends."""
+        client = self.client()
+        session = self.create()
+        self.stand_still()
+        for _ in range(20):
+            socket.send_fds(client.socket, [b'{"method":"io.usher.Broker.ListPools","oneway":true}\0'], [0])
+        client.send_raw(self.renew(session))
+        self.go_on()
+        self.expect_renewed(client)
+
+    @attempted
+    def test_behind_replies_that_are_read(self):
+        """More than the socket takes."""
+        client = self.client()
+        session = self.create()
+        self.stand_still()
+        for _ in range(50):
+            client.send("org.varlink.service.GetInterfaceDescription", {"interface": "io.usher.Broker"})
+        client.send_raw(self.renew(session))
+        self.go_on()
+        for _ in range(50):
+            client.result()
+        self.expect_renewed(client)
+
+
 class ThreeLoops(OneLoop):
     OPTIONS = ("--workers", "3")
 
@@ -139,6 +190,58 @@ class OnTheWay(BrokerTest):
             client.call("Renew", session_id=session, timeout_ms=60000)
             self.assertGreater(time.monotonic() - began, self.TIMEOUT_MS / 1000)
         self.assertEqual(watch.metrics()["lifetime_total_timeout"], 0)
+
+
+@unittest.skipUnless(HAS_FAILPOINTS, "this usherd is built without failpoints")
+class InACommit(BrokerTest):
+    """One of two loops waits for its disk."""
+
+    HELD_UP_MS = 2500
+
+    def setUp(self):
+        self.failpoints = tempfile.NamedTemporaryFile("w", prefix="usher-test.")
+        self.addCleanup(self.failpoints.close)
+        state = tempfile.TemporaryDirectory(prefix="usher-test.")
+        self.addCleanup(state.cleanup)
+        self.broker = Broker("[pool default]\nlimit = 10\n", "--state-dir", state.name,
+                             USHER_FAILPOINTS_FILE=self.failpoints.name)
+        self.addCleanup(self.broker.kill)
+        self.clients = []
+
+    def hold_up_next(self):
+        new = pathlib.Path(self.failpoints.name + ".new")
+        new.write_text(f"store.before-commit=sleep:{self.HELD_UP_MS}")
+        new.rename(self.failpoints.name)
+
+    def is_first_loop_free(self):
+        """It accepts."""
+        before = self.sockets()
+        self.client()
+        time.sleep(0.5)
+        return self.sockets() > before
+
+    def sockets(self):
+        descriptors = pathlib.Path(f"/proc/{self.broker.process.pid}/fd").iterdir()
+        return sum(os.path.realpath(link).rpartition("/")[2].startswith("socket:") for link in descriptors)
+
+    def test_no_time_is_taken_out_of_the_clock(self):
+        """Others are served meanwhile, and if the first loop is among them the broker does not
+        stand still."""
+        free = []
+        for client in self.client(), self.client():  # of different loops
+            client.create(owner="detached", timeout_ms=300)  # is due meanwhile
+            began = time.monotonic()
+            later = client.create(owner="detached", timeout_ms=self.HELD_UP_MS + 1000)
+            self.hold_up_next()
+            client.send("Create")
+            free.append(self.is_first_loop_free())
+            client.result()
+            self.assertGreater(time.monotonic() - began, self.HELD_UP_MS / 1000)
+            wait_for(lambda: later["session_id"] not in
+                     [s["session_id"] for s in client.call("List")["sessions"]], "its end")
+            if free[-1]:
+                self.assertLess(time.monotonic() - began, self.HELD_UP_MS / 1000 + 2.5)
+        self.assertEqual(sorted(free), [False, True])
 
 
 unittest.main()

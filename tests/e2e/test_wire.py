@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The wire: Varlink's rules, bad requests of each kind, limits, and ends of all sorts."""
 import json
+import os
+import signal
 import socket
 import time
 import unittest
 
-from broker import BrokerTest, Refused, wait_for
+from broker import BrokerTest, Refused, stop, wait_for
 
 SERVICE = "org.varlink.service."
 
@@ -282,6 +284,19 @@ class Ends(BrokerTest):
         self.set_limits(client, 250)
         client.close()
         self.expect_limit(250)
+
+    def test_the_same_if_it_passed_descriptors(self):
+        """A read ends at each; the broker sees all of them and the close at once."""
+        client = self.client()
+        client.call("ListPools")
+        stop(self.broker.process.pid)
+        for limit in range(1, 11):
+            call = {"method": "io.usher.Broker.SetPool", "oneway": True,
+                    "parameters": {"pool": "default", "limit": limit}}
+            socket.send_fds(client.socket, [json.dumps(call).encode() + b"\0"], [0])
+        client.close()
+        os.kill(self.broker.process.pid, signal.SIGCONT)
+        self.expect_limit(10)
 
     def test_who_speaks_and_does_not_listen_is_closed(self):
         client, admin = self.client(), self.client()

@@ -232,7 +232,7 @@ START_TEST(who_waits_is_not_waited_for)
 	say(4, "SetPool", "\"pool\":\"one\",\"limit\":1", false);
 	say(4, "Create", "\"pool\":\"one\"", false);
 	ask(0, "Create", "\"pool\":\"one\",\"wait_ms\":-1", false);
-	list_pools(0, 300);
+	send_oneway(0, 300, 60);
 	ask(2, "Monitor", "", true);
 	renew(2);
 	turn();
@@ -244,7 +244,7 @@ START_TEST(who_waits_is_not_waited_for)
 }
 END_TEST
 
-START_TEST(who_does_not_read_is_not_waited_for)
+START_TEST(who_does_not_read_is_not_waited_for_for_ever)
 {
 	for (int i = 0; first_conn()->is_reading; i++) {
 		ck_assert_int_lt(i, 100);
@@ -252,13 +252,36 @@ START_TEST(who_does_not_read_is_not_waited_for)
 		turn();
 	}
 	renew(0);
-	list_pools(0, 10);
-	expect_no_wait();
-	raise_barrier(); /* it is when it reads, if that is seen in time */
-	hear_nothing_more(0);
+	raise_barrier();
 	turn();
+	ck_assert(!is_through());
+	usleep(PATIENCE_US);
+	turn_once();
 	ck_assert(is_through());
+	expect_no_wait();
 	hear_all(0);
+	ck_assert(first_conn()->is_reading);
+}
+END_TEST
+
+START_TEST(who_reads_late_is_waited_for)
+{
+	for (int i = 0; first_conn()->is_reading; i++) {
+		ck_assert_int_lt(i, 5000);
+		list_pools(0, 1);
+		turn_once();
+	}
+	expect_no_wait();
+	renew(0); /* is not read while so much is unsent */
+	raise_barrier();
+	turn_thrice();
+	ck_assert(!is_through());
+	for (int i = 0; !is_through(); i++) {
+		ck_assert_int_lt(i, 50);
+		hear_nothing_more(0);
+		turn_once();
+	}
+	ck_assert(!first_conn()->is_waited_out);
 	ck_assert(first_conn()->is_reading);
 }
 END_TEST
@@ -317,7 +340,8 @@ int main(void)
 	tcase_add_test(tcase, who_has_caught_up_is_waited_for_again);
 	tcase_add_test(tcase, who_asks_on_and_on_holds_nothing_back);
 	tcase_add_test(tcase, who_waits_is_not_waited_for);
-	tcase_add_test(tcase, who_does_not_read_is_not_waited_for);
+	tcase_add_test(tcase, who_does_not_read_is_not_waited_for_for_ever);
+	tcase_add_test(tcase, who_reads_late_is_waited_for);
 	tcase_add_test(tcase, who_reads_is_waited_for);
 	tcase_add_test(tcase, who_leaves_is_not_waited_for);
 	tcase_set_timeout(tcase, 60);

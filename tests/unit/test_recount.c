@@ -364,6 +364,23 @@ START_TEST(a_store_that_another_has_is_waited_for_without_turning)
 }
 END_TEST
 
+/* Nothing else wakes the loop then. */
+START_TEST(what_lies_behind_that_is_not_waited_for_for_ever)
+{
+	begin_to_verify_store(0);
+	committer_hold(server.committer, &server.loops[0]);
+	ask(0, "Renew", "\"session_id\":\"session_1\"", false);
+	atomic_store(&server.barriers_up, 1);
+	loop_order(&server.loops[0], ORDER_BARRIER);
+	while (atomic_load(&server.barriers_up) > 0)
+		uv_run(&server.loops[0].uv, UV_RUN_ONCE);
+	ck_assert(is_recounting());
+	committer_let_go(server.committer);
+	turn();
+	expect_all_right(0);
+}
+END_TEST
+
 START_TEST(who_is_gone_does_not_wait_for_a_store_that_another_has)
 {
 	begin_to_verify_store(0);
@@ -410,6 +427,7 @@ int main(void)
 	tcase_add_checked_fixture(stored, setup_stored, teardown_stored);
 	tcase_add_test(stored, others_are_served_while_the_store_is_verified);
 	tcase_add_test(stored, a_store_that_another_has_is_waited_for_without_turning);
+	tcase_add_test(stored, what_lies_behind_that_is_not_waited_for_for_ever);
 	tcase_add_test(stored, who_is_gone_does_not_wait_for_a_store_that_another_has);
 	suite_add_tcase(suite, stored);
 	srunner_run_all(runner, CK_ENV);
