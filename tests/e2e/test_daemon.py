@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The daemon as an administrator meets it: options, configuration, sockets, activation, signals."""
+import grp
 import json
 import os
 import pathlib
@@ -264,6 +265,24 @@ class Signals(unittest.TestCase):
         log = broker.stop(signal.SIGINT)
         self.assertIn("configuration reloaded (asked for by SIGHUP)", log)
         self.assertIn("ending on SIGINT", log)
+
+    def test_a_reload_warns_of_what_takes_effect_at_the_next_start(self):
+        warning = "take effect at the next start"
+        settings = [f"socket = {tempfile.gettempdir()}/elsewhere", "socket_mode = 0600",
+                    f"socket_group = {grp.getgrgid(os.getegid()).gr_name}", "workers = 7",
+                    "history = 77", "reattach_grace = 7s", "max_state = 77M", "max_connections = 77"]
+        broker = Broker("[broker]\n")
+        self.addCleanup(broker.kill)
+        with broker.client() as client:
+            for n, setting in enumerate(settings, 1):
+                broker.config.write_text("[broker]\n" + "\n".join(settings[:n]))
+                client.call("Reload")
+                self.assertEqual(broker.log.read_text().count(warning), n, setting)
+                client.call("Reload")
+                self.assertEqual(broker.log.read_text().count(warning), n, setting)
+            broker.config.write_text("[broker]\n" + "\n".join(settings) + "\nlog_level = debug\n")
+            client.call("Reload")
+        self.assertEqual(broker.stop().count(warning), len(settings))
 
     def test_systemd_is_told_of_readiness_status_and_the_watchdog(self):
         with tempfile.TemporaryDirectory() as directory:

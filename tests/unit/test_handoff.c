@@ -37,6 +37,23 @@ static void allow(const char *pool, size_t n_users)
 	allow_list_unref(settings.allow);
 }
 
+/* A session, and its end with a result. */
+static void end_one(int client)
+{
+	char text[1000], release[200];
+	const char *id;
+
+	hear_nothing_more(client);
+	say(client, "Create", "\"pool\":\"ends\"", false);
+	ck_assert(hear(client, text, sizeof(text)));
+	id = strstr(text, "\"session_id\"");
+	ck_assert_ptr_nonnull(id);
+	snprintf(release, sizeof(release), "%.*s,\"result\":\"done\"", (int)strcspn(id, ","), id);
+	say(client, "Release", release, false);
+	ck_assert(hear(client, text, sizeof(text)));
+	ck_assert_ptr_null(strstr(text, "error"));
+}
+
 static void fill_server(void)
 {
 	char metadata[10100];
@@ -46,6 +63,7 @@ static void fill_server(void)
 	memcpy(metadata + sizeof(metadata) - 3, "\"}", 3);
 	say(0, "SetPool", "\"pool\":\"p\",\"limit\":2,\"on_timeout\":\"hold\"", false);
 	say(0, "SetPool", "\"pool\":\"paused\",\"limit\":9", false);
+	say(0, "SetPool", "\"pool\":\"ends\",\"limit\":1", false);
 	allow("some", 3);
 	allow("none", 0);
 	say(0, "Pause", "\"pool\":\"paused\",\"reason\":\"why\",\"for_ms\":1000000", false);
@@ -61,7 +79,7 @@ static void fill_server(void)
 	say(5, "List", "\"where\":{}", true);
 	say(6, "Create", "\"request_id\":\"gone\"", false);
 	say(6, "Cancel", "\"request_id\":\"none\"", false);
-	say(7, "Drain", "\"timeout_ms\":9000000", false);
+	end_one(6);
 	ck_assert_int_eq(write(clients[6], "{\"method\":", 10), 10);
 	turn();
 }
@@ -129,6 +147,14 @@ static void setup_empty(void)
 }
 
 static void setup(void)
+{
+	setup_empty();
+	fill_server();
+	say(7, "Drain", "\"timeout_ms\":9000000", false); /* which ends waits */
+	hand_over();
+}
+
+static void setup_waiting(void)
 {
 	setup_empty();
 	fill_server();
@@ -204,6 +230,21 @@ START_TEST(calls_in_work_go_on)
 	say(0, "Resume", "", false);
 	ck_assert_int_gt(read(clients[7], text, sizeof(text) - 1), 0);
 	ck_assert_ptr_nonnull(strstr(text, "shutdown_duration"));
+	ck_assert_ptr_null(table_check(broker_stopped_table(server.broker)));
+}
+END_TEST
+
+START_TEST(waits_go_on)
+{
+	static char text[65536];
+
+	hear_nothing_more(3);
+	ck_assert_int_eq(take(description.data, description.length), 0);
+	turn();
+	ck_assert(!hear(3, text, sizeof(text)));
+	say(0, "SetPool", "\"pool\":\"p\",\"limit\":9", false);
+	ck_assert(hear(3, text, sizeof(text)));
+	ck_assert_ptr_nonnull(strstr(text, "\"slots\""));
 	ck_assert_ptr_null(table_check(broker_stopped_table(server.broker)));
 }
 END_TEST
@@ -336,6 +377,191 @@ START_TEST(records_that_refer_to_what_is_not_there_are_refused)
 }
 END_TEST
 
+/* ---- one field that is not as it can be ---- */
+
+/* RECORD with the field TAG left out; VALUE in its place, unless it is NULL. */
+static void put_record(struct pack_writer *w, const struct pack_field *record, uint16_t tag,
+	const struct pack_field *value)
+{
+	struct pack_reader fields = pack_inner(record);
+	struct pack_field field;
+	size_t begun = pack_begin(w, record->tag);
+
+	while (pack_next(&fields, &field) > 0)
+		if (field.tag != tag)
+			pack_bytes(w, field.tag, field.bytes, field.length);
+	if (value)
+		pack_bytes(w, tag, value->bytes, value->length);
+	pack_end(w, begun);
+}
+
+/* The description with that done to the record at AT in it. */
+static void alter(struct pack_writer *ret, const unsigned char *at, uint16_t tag,
+	const struct pack_field *value)
+{
+	struct pack_reader all = pack_reader_of(description.data, description.length);
+	struct pack_field record;
+
+	pack_writer_init(ret);
+	while (pack_next(&all, &record) > 0)
+		if (record.bytes == at)
+			put_record(ret, &record, tag, value);
+		else
+			pack_bytes(ret, record.tag, record.bytes, record.length);
+}
+
+static struct pack_field number_field(uint64_t number, unsigned char bytes[8])
+{
+	struct pack_field field = {.bytes = bytes};
+
+	for (; number; number >>= 8)
+		bytes[field.length++] = (unsigned char)number;
+	return field;
+}
+
+/* The last record of that tag that has the field. */
+static struct pack_field last_with(uint16_t record_tag, uint16_t field_tag)
+{
+	struct pack_reader all = pack_reader_of(description.data, description.length);
+	struct pack_field record, field, found = {0};
+
+	while (pack_next(&all, &record) > 0) {
+		struct pack_reader fields = pack_inner(&record);
+
+		while (record.tag == record_tag && pack_next(&fields, &field) > 0)
+			if (field.tag == field_tag)
+				found = record;
+	}
+	ck_assert_ptr_nonnull(found.bytes);
+	return found;
+}
+
+#define NUMBER(record, with, tag, number)                                                          \
+	{                                                                                          \
+		record, with, tag, number, NULL, 0                                                 \
+	}
+#define TEXT(record, with, tag, text)                                                              \
+	{                                                                                          \
+		record, with, tag, 0, text, sizeof(text) - 1                                       \
+	}
+
+/* The tags are those of the tables in handoff_sessions.c and handoff_pools.c. */
+static const struct misfit {
+	uint16_t record, with; /* the last record that has the field WITH */
+	uint16_t tag;
+	uint64_t number;
+	const char *text; /* instead of the number */
+	size_t length;
+} misfits[] = {
+	NUMBER(HANDOFF_SESSION, 12, 1, UINT64_C(1) << 48),
+	NUMBER(HANDOFF_SESSION, 12, 3, UINT64_C(1) << 53),
+	NUMBER(HANDOFF_SESSION, 12, 3, 0),
+	NUMBER(HANDOFF_SESSION, 12, 5, UINT64_MAX),
+	TEXT(HANDOFF_SESSION, 12, 7, "nowhere"),
+	TEXT(HANDOFF_SESSION, 12, 8, ""),
+	TEXT(HANDOFF_SESSION, 12, 8, "a\0b"),
+	NUMBER(HANDOFF_SESSION, 12, 11, 0),
+	NUMBER(HANDOFF_SESSION, 12, 11, SESSION_UNITS_MAX + 1),
+	TEXT(HANDOFF_SESSION, 12, 12, "abc"),
+	NUMBER(HANDOFF_SESSION, 12, 15, SESSION_PRIORITY_MAX + 1),
+	NUMBER(HANDOFF_SESSION, 12, 16, SESSION_ENDED),
+	NUMBER(HANDOFF_SESSION, 12, 16, SESSION_ENDED + 1),
+	NUMBER(HANDOFF_SESSION, 12, 17, OWNER_DETACHED + 1),
+	NUMBER(HANDOFF_SESSION, 12, 22, UINT64_MAX - 1),
+	NUMBER(HANDOFF_SESSION, 12, 25, 9999),
+	NUMBER(HANDOFF_SESSION, 12, 26, 9999),
+	NUMBER(HANDOFF_SESSION, 12, 27, 9999),
+	NUMBER(HANDOFF_SESSION, 12, 29, 9999),
+	NUMBER(HANDOFF_SESSION, 12, 31, OUTCOME_COUNT),
+	NUMBER(HANDOFF_SESSION, 12, 33, UINT64_MAX),
+	NUMBER(HANDOFF_SESSION, 29, 20, 2),
+	NUMBER(HANDOFF_SESSION, 30, 20, 1),
+	TEXT(HANDOFF_SESSION, 30, 30, "abc"),
+	TEXT(HANDOFF_SESSION, 30, 30, ""),
+	NUMBER(HANDOFF_ENDED, 1, 1, UINT64_C(1) << 48),
+	NUMBER(HANDOFF_ENDED, 1, 7, 0),
+	NUMBER(HANDOFF_ENDED, 1, 25, 9999),
+	TEXT(HANDOFF_POOL, 1, 1, ""),
+	TEXT(HANDOFF_POOL, 1, 1, "no name"),
+	NUMBER(HANDOFF_POOL, 1, 2, POOL_RUNTIME + 1),
+	NUMBER(HANDOFF_POOL, 1, 4, UINT32_MAX),
+	NUMBER(HANDOFF_POOL, 1, 5, 0),
+	NUMBER(HANDOFF_POOL, 1, 5, POOL_LIMIT_MAX + 1),
+	NUMBER(HANDOFF_POOL, 1, 6, UINT32_MAX),
+	NUMBER(HANDOFF_POOL, 1, 7, UINT64_MAX - 1),
+	NUMBER(HANDOFF_POOL, 1, 8, UINT64_MAX - 1),
+	NUMBER(HANDOFF_POOL, 1, 9, UINT64_MAX - 1),
+	NUMBER(HANDOFF_POOL, 1, 10, ON_TIMEOUT_HOLD + 1),
+	NUMBER(HANDOFF_POOL, 1, 16, BY_NONE + 1),
+	NUMBER(HANDOFF_POOL, 1, 17, UINT64_MAX - 1),
+	NUMBER(HANDOFF_POOL, 1, 18, UINT64_MAX - 1),
+	TEXT(HANDOFF_POOL, 21, 21, "abc"),
+	TEXT(HANDOFF_POOL, 22, 22, "abc"),
+	TEXT(HANDOFF_POOL, 1, 23, "abc"),
+	TEXT(HANDOFF_POOL, 1, 24, "abc"),
+	TEXT(HANDOFF_POOL, 1, 25, "abc"),
+};
+
+START_TEST(what_cannot_be_is_refused)
+{
+	const struct misfit *m = &misfits[_i];
+	struct pack_field record = last_with(m->record, m->with), value;
+	unsigned char bytes[8];
+	struct pack_writer w;
+
+	value = m->text ? (struct pack_field){.bytes = (const unsigned char *)m->text,
+				  .length = m->length}
+			: number_field(m->number, bytes);
+	alter(&w, record.bytes, m->tag, m->number || m->text ? &value : NULL);
+	expect_refused(w.data, w.length);
+	pack_writer_deinit(&w);
+}
+END_TEST
+
+/* Taken or refused, each field with each of these: what is taken works, or is let go. */
+static void try_values(
+	const struct pack_field *record, const struct pack_field *field, int taken[2])
+{
+	static const uint64_t numbers[] = {0, 1, 127, 255, UINT32_MAX, INT64_MAX, UINT64_MAX};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		unsigned char bytes[8];
+		struct pack_field value = number_field(numbers[i], bytes);
+		struct pack_writer w;
+		int r;
+
+		alter(&w, record->bytes, field->tag, &value);
+		r = take(w.data, w.length);
+		taken[r == 0]++;
+		if (r == 0)
+			turn();
+		pack_writer_deinit(&w);
+		unmake_server();
+		make_server();
+	}
+}
+
+static const uint16_t tags[] = {HANDOFF_IDENTITY, HANDOFF_BROKER, HANDOFF_TABLE, HANDOFF_POOL,
+	HANDOFF_CONN, HANDOFF_SESSION, HANDOFF_ENDED};
+
+START_TEST(nothing_that_a_field_says_does_any_harm)
+{
+	struct pack_reader all = pack_reader_of(description.data, description.length);
+	struct pack_field record, field;
+	int taken[2] = {0};
+
+	while (pack_next(&all, &record) > 0) {
+		struct pack_reader fields = pack_inner(&record);
+
+		if (record.tag != tags[_i] || record.length > 5000)
+			continue;
+		while (pack_next(&fields, &field) > 0)
+			try_values(&record, &field, taken);
+	}
+	ck_assert_int_gt(taken[true], 0);
+}
+END_TEST
+
 static void flip(unsigned char *bytes, size_t size)
 {
 	for (int n = 1 + rand() % 4; n > 0; n--) {
@@ -396,7 +622,7 @@ int main(void)
 {
 	Suite *suite = suite_create("handoff");
 	TCase *tcase = tcase_create("handoff");
-	TCase *empty = tcase_create("empty");
+	TCase *empty = tcase_create("empty"), *waiting = tcase_create("waiting");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -410,6 +636,14 @@ int main(void)
 	tcase_add_test(tcase, records_that_refer_to_what_is_not_there_are_refused);
 	tcase_add_loop_test(tcase, nothing_that_is_wrong_in_it_does_any_harm, 1, 5);
 	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(waiting, 240);
+	tcase_add_checked_fixture(waiting, setup_waiting, teardown);
+	tcase_add_loop_test(
+		waiting, what_cannot_be_is_refused, 0, sizeof(misfits) / sizeof(misfits[0]));
+	tcase_add_loop_test(waiting, nothing_that_a_field_says_does_any_harm, 0,
+		sizeof(tags) / sizeof(tags[0]));
+	tcase_add_test(waiting, waits_go_on);
+	suite_add_tcase(suite, waiting);
 	tcase_set_timeout(empty, 120);
 	tcase_add_checked_fixture(empty, setup_empty, teardown);
 	tcase_add_test(empty, recounts_go_on);
