@@ -214,7 +214,8 @@ class InACommit(BrokerTest):
         new.rename(self.failpoints.name)
 
     def is_first_loop_free(self):
-        """It accepts."""
+        """It accepts, when what holds the other one up has begun."""
+        time.sleep(0.5)
         before = self.sockets()
         self.client()
         time.sleep(0.5)
