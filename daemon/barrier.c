@@ -20,15 +20,24 @@ static void on_out_of_patience(uv_timer_t *timer)
 	loop_spin(loop);
 }
 
+/* Whether it is for the broker to serve what is left: the client takes its replies so far. */
+static bool is_served(const struct conn *conn)
+{
+	return !conn->is_waited_out && !conn->is_sending;
+}
+
 static void begin_to_wait(struct loop *loop)
 {
 	struct barrier *barrier = &loop->barrier;
 
 	list_for_each(link, &barrier->behind) {
 		struct conn *conn = container_of(link, struct conn, behind_link);
-		size_t unread = conn_unread(conn);
+		size_t unread;
 
-		if (conn->is_waited_out || (!unread && !frame_is_whole(&conn->frames)))
+		if (!is_served(conn))
+			continue;
+		unread = conn_unread(conn);
+		if (!unread && !frame_is_whole(&conn->frames))
 			continue;
 		conn->awaited_bytes = conn->served_bytes + frame_bytes(&conn->frames) + unread;
 		list_append(&barrier->awaited, &conn->awaited_link);
@@ -44,7 +53,7 @@ static void let_through(struct barrier *barrier)
 	list_for_each_safe(link, &barrier->awaited) {
 		struct conn *conn = container_of(link, struct conn, awaited_link);
 
-		if (conn->served_bytes >= conn->awaited_bytes)
+		if (conn->served_bytes >= conn->awaited_bytes || !is_served(conn))
 			list_remove(link);
 	}
 }

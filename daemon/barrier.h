@@ -7,8 +7,8 @@
  * left, read (struct frame_reader) or not (FIONREAD, unix(7)), is known in bytes: they are waited
  * for until as many have been served, whatever follows. A client that is not through after 100 ms
  * is no longer waited for, by later barriers neither, until a turn leaves nothing of its. Nor is
- * one whose calls lie behind one that waits (a Create, a Drain, a Monitor). The loop's own thread.
- */
+ * one whose calls lie behind one that waits (a Create, a Drain, a Monitor), or behind more replies
+ * than its socket takes: when they are served is its own affair. The loop's own thread. */
 #ifndef USHER_DAEMON_BARRIER_H
 #define USHER_DAEMON_BARRIER_H
 

@@ -59,7 +59,9 @@ size_t conn_unread(const struct conn *conn)
 static void note_rest(struct conn *conn, bool has_frames)
 {
 	bool is_asked = conn->loop->barrier.is_up || conn->is_waited_out;
-	bool has_rest = has_frames || !conn->is_reading || (is_asked && conn_unread(conn) > 0);
+	bool may_have_unread =
+		!conn->is_ended && (!conn->is_reading || (is_asked && conn_unread(conn) > 0));
+	bool has_rest = has_frames || may_have_unread;
 	bool waits = conn->pending && conn->pending->needs == NEEDS_SPEAKER;
 
 	barrier_note(conn, has_rest && !waits && !conn->is_closing_after_output, !has_rest);
