@@ -273,24 +273,24 @@ START_TEST(who_does_not_read_is_not_waited_for)
 }
 END_TEST
 
-/* Far more is said to it than may be unsent, and than its socket takes. */
-static void ask_for_much(int client)
+/* Far more is said to CLIENT than may be unsent, and than its socket takes. */
+static void be_awaited(int client)
 {
 	send_calls(client, 40, 160,
 		"{\"method\":\"org.varlink.service.GetInterfaceDescription\","
 		"\"parameters\":{\"interface\":\"io.usher.Broker\"}");
 	renew(client);
+	raise_barrier();
+	for (int i = 0; i < 3; i++) {
+		turn_once();
+		hear_nothing_more(client);
+	}
+	ck_assert(!is_through());
 }
 
 START_TEST(who_reads_is_waited_for)
 {
-	ask_for_much(0);
-	raise_barrier();
-	for (int i = 0; i < 3; i++) {
-		turn_once();
-		hear_nothing_more(0);
-	}
-	ck_assert(!is_through());
+	be_awaited(0);
 	for (int i = 0; !is_through(); i++) {
 		ck_assert_int_lt(i, 40);
 		hear_nothing_more(0);
@@ -302,13 +302,7 @@ END_TEST
 
 START_TEST(who_reads_no_longer_is_not_waited_for)
 {
-	ask_for_much(0);
-	raise_barrier();
-	for (int i = 0; i < 3; i++) {
-		turn_once();
-		hear_nothing_more(0);
-	}
-	ck_assert(!is_through());
+	be_awaited(0);
 	for (int i = 0; !is_through(); i++) {
 		ck_assert_int_lt(i, 40);
 		turn_once();
