@@ -8,6 +8,7 @@
 #include "tests/faults/shim.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -16,10 +17,12 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -54,6 +57,13 @@ enum kind {
 	SETSOCKOPT,
 	MEMFD,
 	THREAD,
+	CONNECT,
+	SEND,
+	RECV,
+	POLL,
+	EPOLL_CREATE,
+	TIMER_CREATE,
+	RANDOM,
 	N_KINDS
 };
 
@@ -195,7 +205,52 @@ CALLS(listen, LISTEN, (int fd, int backlog), (int, int), (fd, backlog))
 CALLS(setsockopt, SETSOCKOPT, (int fd, int level, int option, const void *value, socklen_t length),
 	(int, int, int, const void *, socklen_t), (fd, level, option, value, length))
 
+CALLS(connect, CONNECT, (int fd, const struct sockaddr *name, socklen_t length),
+	(int, const struct sockaddr *, socklen_t), (fd, name, length))
+
+/* EPIPE is only had from a connection that has an end. */
+ssize_t send(int fd, const void *bytes, size_t size, int flags)
+{
+	ssize_t (*next)(int, const void *, size_t, int) = shim_next("send");
+	bool is_short = false;
+
+	if (fails(SEND, &is_short)) {
+		int error = errno;
+
+		if (error == EPIPE)
+			shutdown(fd, SHUT_RDWR);
+		errno = error;
+		return -1;
+	}
+	return next(fd, bytes, is_short && size ? 1 : size, flags);
+}
+
+ssize_t recv(int fd, void *bytes, size_t size, int flags)
+{
+	ssize_t (*next)(int, void *, size_t, int) = shim_next("recv");
+	bool is_short = false;
+
+	if (fails(RECV, &is_short))
+		return -1;
+	return next(fd, bytes, is_short && size ? 1 : size, flags);
+}
+
 /* ---- events and processes ---- */
+
+CALLS(poll, POLL, (struct pollfd * items, nfds_t n, int timeout_ms), (struct pollfd *, nfds_t, int),
+	(items, n, timeout_ms))
+CALLS(epoll_create1, EPOLL_CREATE, (int flags), (int), (flags))
+CALLS(timerfd_create, TIMER_CREATE, (int clock, int flags), (int, int), (clock, flags))
+
+ssize_t getrandom(void *bytes, size_t size, unsigned flags)
+{
+	ssize_t (*next)(void *, size_t, unsigned) = shim_next("getrandom");
+	bool is_short = false;
+
+	if (fails(RANDOM, &is_short))
+		return -1;
+	return next(bytes, is_short && size ? 1 : size, flags);
+}
 
 int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
 {

@@ -39,7 +39,7 @@ static inline void *shim_next(const char *name)
 }
 
 /* What the test has armed: the one that takes LEFT to 0 fails, and if IS_GOOD all that follow. 64
- * bits each, for the test to write at once. All that alloc_shim.c is told. */
+ * bits each, for the test to write at once. The first that a shim is told; all, for alloc_shim.c. */
 struct shim_turn {
 	_Atomic int64_t left; /* 0: none does */
 	_Atomic int64_t is_good;

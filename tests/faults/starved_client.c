@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Every call of libusher with each of its allocations failing, once and for good, before a broker
- * that has what it needs: starved_client SOCKET, under alloc_shim.c. A call answers what it would,
- * or -ENOMEM; afterwards the handle can be closed, and no memory, descriptor or session is left.
+/* Every call of libusher with each of its allocations failing, or of its system calls of a kind,
+ * before a broker that has what it needs: starved_client SOCKET VARIABLE once|always ERROR...,
+ * under the shim that VARIABLE tells what to do. Always: once, and then for good. A call answers
+ * what it would, or one of the ERRORs (numbers); afterwards the handle can be closed, and no
+ * memory, descriptor or session is left.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,11 +17,13 @@
 #include "client/usher.h"
 #include "tests/faults/shim.h"
 
-#define MOST       2000 /* allocations of one call: far more than any makes */
+#define MOST       2000 /* allocations or system calls of one call: far more than any makes */
 #define PATIENCE_S 60
 
 static const char *socket_path;
 static struct shim_turn *turn;
+static bool is_always;
+static int errors[8]; /* all below zero; the rest are 0 */
 
 struct stage {
 	struct usher *u;
@@ -35,7 +39,7 @@ struct scene {
 	const char *name;
 	int (*prepare)(struct stage *);
 	int (*act)(struct stage *);
-	int result; /* with enough memory */
+	int result; /* if nothing fails */
 };
 
 static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *format, ...)
@@ -50,6 +54,14 @@ static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *for
 }
 
 /* ---- starving ---- */
+
+static bool is_expected(int r)
+{
+	for (int i = 0; errors[i]; i++)
+		if (errors[i] == r)
+			return true;
+	return false;
+}
 
 static void arm(int64_t n, bool is_good)
 {
@@ -260,7 +272,7 @@ static int ask(struct stage *s)
 	return usher_create_async(s->u, &options, &s->session, on_answer, s, &s->request);
 }
 
-/* An answer comes in the end: there is memory again after the first error that is told. */
+/* An answer comes in the end: nothing fails any more after the first error that is told. */
 static int ask_and_dispatch(struct stage *s)
 {
 	time_t end = time(NULL) + PATIENCE_S;
@@ -269,13 +281,13 @@ static int ask_and_dispatch(struct stage *s)
 	if (r < 0)
 		return r;
 	r = dispatch(s);
-	if (r < 0 && r != -ENOMEM)
+	if (r < 0 && !is_expected(r))
 		return r;
 	if (s->answers == 0 && atomic_load(&turn->failed))
 		atomic_store(&turn->left, 0);
 	while (s->answers == 0 && time(NULL) < end) {
 		r = dispatch(s);
-		if (r < 0 && r != -ENOMEM)
+		if (r < 0 && !is_expected(r))
 			return r;
 	}
 	if (s->answers != 1)
@@ -345,7 +357,7 @@ static void end(struct stage *s)
 	free(s->reply);
 }
 
-/* One round: true if an allocation failed. */
+/* One round: true if anything failed. */
 static bool play(const struct scene *scene, int64_t n, bool is_good)
 {
 	size_t bytes = mallinfo2().uordblks;
@@ -358,7 +370,7 @@ static bool play(const struct scene *scene, int64_t n, bool is_good)
 	arm(n, is_good);
 	r = scene->act(&s);
 	failed = disarm();
-	if (r != scene->result && (r != -ENOMEM || !failed))
+	if (r != scene->result && (!is_expected(r) || !failed))
 		fail("%s: %s%s after %lld: %s", scene->name, failed ? "a failure" : "none",
 			is_good ? " for good" : "", (long long)n, usher_strerror(r));
 	if (s.u && usher_last_error(s.u)->error != r && s.answers == 0 && scene->act != dispatch)
@@ -401,13 +413,13 @@ static void play_all_rounds(const struct scene *scene)
 	int failures = 0;
 
 	play(scene, 0, false);
-	for (int is_good = 0; is_good < 2; is_good++) {
+	for (int is_good = 0; is_good <= is_always; is_good++) {
 		int64_t n = 1;
 
 		while (play(scene, n++, is_good)) {
 			failures++;
 			if (n > MOST)
-				fail("%s: allocates without end", scene->name);
+				fail("%s: fails without end", scene->name);
 		}
 	}
 	await_no_sessions(scene->name);
@@ -416,10 +428,13 @@ static void play_all_rounds(const struct scene *scene)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2)
+	if (argc < 4 || argc - 4 >= (int)(sizeof(errors) / sizeof(errors[0])))
 		return 2;
 	socket_path = argv[1];
-	turn = shim_map("USHER_ALLOC_SHIM", sizeof(*turn));
+	turn = shim_map(argv[2], sizeof(*turn));
+	is_always = strcmp(argv[3], "always") == 0;
+	for (int i = 4; i < argc; i++)
+		errors[i - 4] = -atoi(argv[i]);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
 		play_all_rounds(&scenes[i]);

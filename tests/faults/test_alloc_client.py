@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The library without memory, before a broker that has enough: see starved_client.c."""
+import errno
 import os
 import subprocess
 import sys
@@ -7,10 +8,7 @@ import unittest
 
 import starved  # noqa: F401: knows where broker.py is
 from broker import BrokerTest
-from shims import AllocShim
-
-# What a thread keeps of what it has freed would count as in use.
-EXACT = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+from shims import EXACT, AllocShim
 
 
 class Client(BrokerTest):
@@ -21,7 +19,8 @@ class Client(BrokerTest):
         self.addCleanup(shim.close)
         holder = self.client()
         holder.create(pool="full")
-        done = subprocess.run([os.environ["STARVED_CLIENT"], self.broker.socket], timeout=300,
+        done = subprocess.run([os.environ["STARVED_CLIENT"], self.broker.socket, shim.VARIABLE, "always",
+                               str(errno.ENOMEM)], timeout=300,
                               env={**os.environ, **shim.environment(), **EXACT}, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
         print(done.stdout, file=sys.stderr)
