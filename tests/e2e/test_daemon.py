@@ -284,26 +284,64 @@ class Signals(unittest.TestCase):
             client.call("Reload")
         self.assertEqual(broker.stop().count(warning), len(settings))
 
+    def manager(self, address):
+        """What is told at ADDRESS, as long as it is open."""
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(notify.close)
+        notify.bind(address)
+        notify.settimeout(30)
+        return notify
+
+    def notifying(self, address):
+        broker = Broker("", NOTIFY_SOCKET=address, WATCHDOG_USEC="200000")
+        self.addCleanup(broker.kill)
+        return broker
+
+    @staticmethod
+    def hear(notify, what, times=1, told=""):
+        while told.count(what) < times:
+            told += notify.recv(4096).decode() + "\n"
+        return told
+
     def test_systemd_is_told_of_readiness_status_and_the_watchdog(self):
         with tempfile.TemporaryDirectory() as directory:
-            notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            notify.bind(directory + "/notify")
-            notify.settimeout(30)
-            broker = Broker("", NOTIFY_SOCKET=directory + "/notify", WATCHDOG_USEC="200000")
-            self.addCleanup(broker.kill)
-            told = ""
-            while told.count("WATCHDOG=1") < 3 or "STATUS=" not in told:
-                told += notify.recv(4096).decode() + "\n"
+            notify = self.manager(directory + "/notify")
+            broker = self.notifying(directory + "/notify")
+            told = self.hear(notify, "WATCHDOG=1", 3)
+            told = self.hear(notify, "STATUS=", 1, told)
             self.assertIn("READY=1", told)
             self.assertIn("STATUS=0/200 active, 0 waiting", told)
             broker.process.send_signal(signal.SIGHUP)
-            while "RELOADING=1" not in told or told.count("READY=1") < 2:
-                told += notify.recv(4096).decode() + "\n"
+            told = self.hear(notify, "RELOADING=1", 1, told)
+            told = self.hear(notify, "READY=1", 2, told)
             self.assertRegex(told, r"MONOTONIC_USEC=\d+")
             broker.stop()
-            while "STOPPING=1" not in told:
-                told += notify.recv(4096).decode() + "\n"
+            self.hear(notify, "STOPPING=1", 1, told)
+
+    def test_systemd_may_listen_in_the_abstract(self):
+        name = f"usher-test.{os.getpid()}"
+        notify = self.manager("\0" + name)
+        broker = self.notifying("@" + name)
+        self.assertIn("READY=1", self.hear(notify, "WATCHDOG=1", 3))
+        broker.stop()
+
+    def test_a_manager_that_makes_its_socket_anew_is_told_there(self):
+        with tempfile.TemporaryDirectory() as directory:
+            notify = self.manager(directory + "/notify")
+            broker = self.notifying(directory + "/notify")
+            self.hear(notify, "WATCHDOG=1")
             notify.close()
+            os.unlink(directory + "/notify")
+            self.hear(self.manager(directory + "/notify"), "WATCHDOG=1", 3)
+            broker.stop()
+
+    def test_a_manager_that_cannot_be_told_is_no_reason_to_end(self):
+        for address in "", "/", "@", "relative", "/" + 200 * "x", "/nowhere/notify", "@usher-test.nobody":
+            with self.subTest(address=address):
+                broker = self.notifying(address)
+                with broker.client() as client:
+                    client.create()
+                broker.stop()
 
     def test_a_low_limit_of_open_files_sheds_and_recovers(self):
         broker = Broker("[broker]\nmax_connections = 8\nreserved_connections = 0\n")

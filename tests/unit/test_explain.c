@@ -56,7 +56,8 @@ END_TEST
 /* The sentence goes without the holder. */
 START_TEST(holders_that_are_none_are_left_out)
 {
-	static const char *const holders[] = {"[1]", "[{}]", "[{\"uid\":\"x\",\"age_ms\":1}]"};
+	static const char *const holders[] = {
+		"{}", "[1]", "[{}]", "[{\"uid\":\"x\",\"age_ms\":1}]"};
 	char parameters[256];
 
 	for (size_t i = 0; i < sizeof(holders) / sizeof(holders[0]); i++) {
@@ -214,6 +215,77 @@ START_TEST(a_sentence_is_cut_where_its_room_ends)
 }
 END_TEST
 
+/* TEXT with N times 'x' for each '@'. */
+static void spell_out(const char *text, int n, char *buf)
+{
+	for (; *text; text++) {
+		int times = *text == '@' ? n : 1;
+
+		memset(buf, *text == '@' ? 'x' : *text, (size_t)times);
+		buf += times;
+	}
+	*buf = '\0';
+}
+
+/* A broker may say anything, and there is not room for all of it. */
+START_TEST(long_texts_are_cut)
+{
+	static const struct {
+		const char *name, *parameters, *text;
+	} cases[] = {
+		{"CapacityReached",
+			"{\"pool\":\"@\",\"limit\":4,\"active_sessions\":2,\"used_units\":4,"
+			"\"requested_units\":1,\"waiting_sessions\":0,"
+			"\"holders\":[{\"uid\":1,\"comm\":\"@\",\"age_ms\":1}]}",
+			"pool \"@\" is full: 4 of 4 slots are taken; the oldest session is that of "
+			"user 1 (@), since 1ms"},
+		{"CapacityReached",
+			"{\"pool\":\"@\",\"limit\":4,\"active_sessions\":2,\"used_units\":3,"
+			"\"requested_units\":1,\"waiting_sessions\":1,\"holders\":[]}",
+			"pool \"@\" has slots free, but 1 wait for more of them"},
+		{"QueueFull", "{\"pool\":\"@\",\"waiting\":3,\"limit\":3,\"scope\":\"user\"}",
+			"you have 3 waiting for pool \"@\", and may have no more than 3"},
+		{"QueueFull", "{\"pool\":\"@\",\"waiting\":9,\"limit\":9,\"scope\":\"pool\"}",
+			"9 wait for pool \"@\", which lets no more than 9 wait"},
+		{"WaitTimeout", "{\"pool\":\"@\",\"waited_ms\":1500}",
+			"there was no room in pool \"@\" within 1s 500ms"},
+		{"Cancelled", "{\"request_id\":\"@\"}", "the wait of request \"@\" was cancelled"},
+		{"QuotaExceeded",
+			"{\"pool\":\"@\",\"quota\":\"uid\",\"limit\":2,\"used_units\":2,"
+			"\"requested_units\":1}",
+			"a user may hold 2 slots of pool \"@\": this one holds 2, and 1 more was "
+			"asked for"},
+		{"NoSuchPool", "{\"pool\":\"@\"}", "there is no pool \"@\""},
+		{"NoSuchSession", "{\"session_id\":\"@\"}", "there is no session \"@\""},
+		{"SessionEnded", "{\"session_id\":\"@\",\"outcome\":\"timeout\"}",
+			"session @ has ended (timeout)"},
+		{"InvalidState", "{\"session_id\":\"@\",\"state\":\"waiting\"}",
+			"session @ waits for its slots still"},
+		{"InvalidState", "{\"session_id\":\"@\",\"state\":\"processing\"}",
+			"session @ is processing already"},
+		{"RequestIdInUse", "{\"request_id\":\"@\",\"session_id\":\"@\"}",
+			"request id \"@\" belongs to another session, @"},
+		{"StoreUnavailable", "{\"reason\":\"@\"}",
+			"the broker cannot store new sessions: @"},
+		{"InvalidConfig", "{\"message\":\"@\"}", "@"},
+		{"Paused", "{\"pool\":\"@\",\"reason\":\"@\"}", "pool \"@\" is paused: @"},
+		{"NoSuchPool", "{\"parameter\":\"@\",\"expected\":\"@\"}",
+			"parameter \"@\" is wrong: expected @"},
+		{"NoSuchPool", "{\"parameter\":\"@\"}", "parameter \"@\" is wrong"},
+		{"NoSuchPool", "{\"method\":\"@\"}", "the broker has no method \"@\""},
+		{"NoSuchPool", "{\"interface\":\"@\"}", "the broker has no interface \"@\""},
+	};
+	char name[128], parameters[1024], text[512];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(name, sizeof(name), "io.usher.Broker.%s", cases[i].name);
+		spell_out(cases[i].parameters, 200, parameters);
+		spell_out(cases[i].text, 160, text);
+		ck_assert_str_eq(explained(name, parameters), text);
+	}
+}
+END_TEST
+
 /* ---- errors of calls ---- */
 
 START_TEST(errors_of_the_socket_name_it)
@@ -265,6 +337,7 @@ int main(void)
 	tcase_add_test(tcase, what_cannot_be_read_is_said_in_general);
 	tcase_add_test(tcase, what_came_from_others_cannot_steer_a_terminal);
 	tcase_add_test(tcase, a_sentence_is_cut_where_its_room_ends);
+	tcase_add_test(tcase, long_texts_are_cut);
 	tcase_add_test(tcase, errors_of_the_socket_name_it);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -122,6 +123,34 @@ START_TEST(what_cannot_be_read_arms_nothing)
 }
 END_TEST
 
+START_TEST(a_kill_can_be_armed)
+{
+	ck_assert_int_eq(failpoint_arm("one=kill;two=kill:5@2"), 0);
+	ck_assert(failpoint_is_armed("one"));
+	ck_assert(failpoint_is_armed("two"));
+}
+END_TEST
+
+START_TEST(there_is_an_end_to_what_can_be_armed)
+{
+	char text[2000];
+
+	memset(text, ';', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	ck_assert_int_eq(failpoint_arm(text), -EINVAL);
+	memset(text, 'n', 60);
+	strcpy(text + 60, "=eio");
+	ck_assert_int_eq(failpoint_arm(text), -EINVAL);
+	ck_assert_int_eq(failpoint_arm(text + 20), 0);
+	text[0] = '\0';
+	for (int i = 0; i < 16; i++)
+		strcat(text, "n=eio;");
+	ck_assert_int_eq(failpoint_arm(text), 0);
+	strcat(text, "n=eio");
+	ck_assert_int_eq(failpoint_arm(text), -EINVAL);
+}
+END_TEST
+
 START_TEST(the_environment_arms)
 {
 	setenv("USHER_FAILPOINTS", "one=eio;;two=enospc;", 1);
@@ -210,6 +239,8 @@ int main(void)
 	tcase_add_test_raise_signal(tcase, kill_comes_at_last, SIGKILL);
 	tcase_add_test(tcase, sleep_delays);
 	tcase_add_test(tcase, what_cannot_be_read_arms_nothing);
+	tcase_add_test(tcase, a_kill_can_be_armed);
+	tcase_add_test(tcase, there_is_an_end_to_what_can_be_armed);
 	tcase_add_test(tcase, the_environment_arms);
 	tcase_add_test_raise_signal(tcase, a_wrong_environment_ends_the_process, SIGABRT);
 	tcase_add_test(tcase, the_file_may_change_while_the_process_runs);

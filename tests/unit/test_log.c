@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* What of a text from others reaches the terminal where the log is read. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
 #include "daemon/log.h"
 
 #include <check.h>
+#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 static int ends[2];
@@ -108,6 +114,59 @@ START_TEST(a_long_text_is_cut)
 }
 END_TEST
 
+/* ---- the journal ---- */
+
+/* In place of libsystemd's: no journal is bothered. */
+static char journal[4096];
+static int journal_result;
+
+int sd_journal_sendv(const struct iovec *fields, int n)
+{
+	journal[0] = '\0';
+	for (int i = 0; i < n; i++)
+		snprintf(journal + strlen(journal), sizeof(journal) - strlen(journal), "%.*s|",
+			(int)fields[i].iov_len, (const char *)fields[i].iov_base);
+	return journal_result;
+}
+
+static void name_stderr_as_the_journals(void)
+{
+	struct stat stat;
+	char stream[64];
+
+	ck_assert_int_eq(fstat(ends[1], &stat), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)stat.st_dev, (uintmax_t)stat.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	log_open();
+}
+
+START_TEST(the_journal_gets_fields)
+{
+	static const struct log_field fields[] = {
+		{LOG_USHER_POOL, "gpu"}, {LOG_USHER_SESSION, NULL}, {LOG_USHER_ACTOR, "root"}};
+
+	name_stderr_as_the_journals();
+	log_entry(LOG_NOTICE, fields, 3, "two\nlines");
+	ck_assert_str_eq(
+		journal, "MESSAGE=two\\x0alines|PRIORITY=5|USHER_POOL=gpu|USHER_ACTOR=root|");
+}
+END_TEST
+
+START_TEST(what_the_journal_does_not_take_is_a_line)
+{
+	ssize_t n;
+
+	name_stderr_as_the_journals();
+	journal_result = -ENOBUFS;
+	log_entry(LOG_NOTICE, NULL, 0, "text");
+	n = read(ends[0], line, sizeof(line) - 1);
+	ck_assert_int_gt(n, 0);
+	line[n] = '\0';
+	ck_assert_str_eq(line, "usherd: text\n");
+}
+END_TEST
+
 /* Another stream than that of the journal: as if none was named. */
 START_TEST(a_stream_that_is_not_the_journals_gets_lines)
 {
@@ -117,6 +176,7 @@ START_TEST(a_stream_that_is_not_the_journals_gets_lines)
 	setenv("JOURNAL_STREAM", "nothing", 1);
 	log_open();
 	EXPECT("x", "x");
+	ck_assert_str_eq(journal, "");
 }
 END_TEST
 
@@ -135,6 +195,8 @@ int main(void)
 	tcase_add_test(tcase, other_letters_are_as_they_are);
 	tcase_add_test(tcase, half_a_character_ends_with_the_text);
 	tcase_add_test(tcase, a_long_text_is_cut);
+	tcase_add_test(tcase, the_journal_gets_fields);
+	tcase_add_test(tcase, what_the_journal_does_not_take_is_a_line);
 	tcase_add_test(tcase, a_stream_that_is_not_the_journals_gets_lines);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
