@@ -30,17 +30,17 @@ class Refused(Exception):
         self.parameters = parameters
 
 
-def connect_as(path, uid):
+def connect_as(path, uid, gid=None, groups=()):
     """A connection made by a process of another user (only root can), which lives as long as the
-    socket that is returned beside it is open."""
+    socket that is returned beside it is open. GID is the user's own group, GROUPS are further ones."""
     mine, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         try:
             os.closerange(3, theirs.fileno())  # other clients' ends must not live on here
             os.closerange(theirs.fileno() + 1, 4096)
-            os.setgroups([])
-            os.setgid(uid)
+            os.setgroups(groups)
+            os.setgid(uid if gid is None else gid)
             os.setuid(uid)
             connection = socket.socket(socket.AF_UNIX)
             connection.connect(str(path))
@@ -58,12 +58,12 @@ def connect_as(path, uid):
 class Client:
     peer = None  # of another user's: what keeps its process alive
 
-    def __init__(self, path, uid=None):
+    def __init__(self, path, uid=None, **groups):
         if uid is None:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.connect(str(path))
         else:
-            self.socket, self.peer, self.pid = connect_as(path, uid)
+            self.socket, self.peer, self.pid = connect_as(path, uid, **groups)
         self.socket.settimeout(PATIENCE)
         self.rest = b""
         self.raw = b""
@@ -188,8 +188,8 @@ class Broker:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.socket)) == 0
 
-    def client(self, uid=None):
-        return Client(self.socket, uid)
+    def client(self, uid=None, **groups):
+        return Client(self.socket, uid, **groups)
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -219,8 +219,8 @@ class BrokerTest(unittest.TestCase):
         self.addCleanup(self.broker.kill)
         self.clients = []
 
-    def client(self, uid=None):
-        client = self.broker.client(uid)
+    def client(self, uid=None, **groups):
+        client = self.broker.client(uid, **groups)
         self.clients.append(client)
         return client
 

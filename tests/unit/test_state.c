@@ -68,6 +68,8 @@ static void remove_all(const char *path)
 static void teardown(void)
 {
 	close_state();
+	if (getuid() == 0 && seteuid(0) < 0)
+		abort();
 	remove_all(base);
 }
 
@@ -160,6 +162,53 @@ START_TEST(a_relative_directory_of_systemd_is_none)
 	setenv("RUNTIME_DIRECTORY", "run", 1);
 	ck_assert_int_eq(open_for(NULL, path_of("usher.sock")), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(message, "no state directory"));
+}
+END_TEST
+
+/* As somebody who may do no harm, with all of the test's directory. */
+static void become_user(void)
+{
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chown(base, 65533, 65533), 0);
+		ck_assert_int_eq(seteuid(65533), 0);
+	}
+	setenv("XDG_RUNTIME_DIR", path_of("run"), 1);
+	setenv("XDG_STATE_HOME", path_of("lib"), 1);
+	setenv("HOME", path_of("home"), 1);
+}
+
+START_TEST(a_user_has_directories_of_his_own)
+{
+	become_user();
+	ck_assert_int_eq(open_for(NULL, NULL), 0);
+	ck_assert_str_eq(state.directory, path_of("run/usher/state"));
+	ck_assert_str_eq(state.fence_path, path_of("lib/usher/fence"));
+	ck_assert_int_eq(mode_of(path_of("run/usher/state")), 0700);
+}
+END_TEST
+
+START_TEST(what_is_no_absolute_path_counts_as_unset)
+{
+	static const char *const none[] = {NULL, "", "relative"};
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		become_user();
+		unsetenv("XDG_STATE_HOME");
+		if (none[i])
+			setenv("XDG_STATE_HOME", none[i], 1);
+		ck_assert_int_eq(open_for(NULL, NULL), 0);
+		ck_assert_str_eq(state.fence_path, path_of("home/.local/state/usher/fence"));
+		unsetenv("HOME");
+		if (none[i])
+			setenv("HOME", none[i], 1);
+		ck_assert_int_eq(open_for(NULL, NULL), -ENOENT);
+		ck_assert_ptr_nonnull(strstr(message, "or set XDG_STATE_HOME"));
+		unsetenv("XDG_RUNTIME_DIR");
+		if (none[i])
+			setenv("XDG_RUNTIME_DIR", none[i], 1);
+		ck_assert_int_eq(open_for(NULL, NULL), -ENOENT);
+		ck_assert_ptr_nonnull(strstr(message, "or set XDG_RUNTIME_DIR"));
+	}
 }
 END_TEST
 
@@ -355,6 +404,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, the_directory_of_a_socket_is_not_made);
 	tcase_add_test(tcase, systemd_tells_the_directories);
 	tcase_add_test(tcase, a_relative_directory_of_systemd_is_none);
+	tcase_add_test(tcase, a_user_has_directories_of_his_own);
+	tcase_add_test(tcase, what_is_no_absolute_path_counts_as_unset);
 	tcase_add_test(tcase, a_file_in_its_place_is_refused);
 	tcase_add_test(tcase, a_link_in_its_place_is_refused);
 	tcase_add_test(tcase, a_directory_that_others_can_write_to_is_refused);
