@@ -107,6 +107,9 @@ class Begin(BeginTest):
     def test_thread(self):
         self.fail_each("thread", errno.EAGAIN)
 
+    def test_random_numbers(self):
+        self.fail_each("random", errno.EINTR)
+
     def test_rename(self):
         """Of a fresh store, which is made under another name: it is made later."""
         self.shim.choose("rename", errno.EIO)
