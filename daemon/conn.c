@@ -279,7 +279,7 @@ static void note_begun_frame(struct conn *conn)
 		return;
 	}
 	if (!conn->begun_ns)
-		conn->begun_ns = monotonic_ns();
+		conn->begun_ns = loop_peers_ns(conn->loop);
 	loop_watch(conn->loop, &conn->watch_link);
 }
 
@@ -477,7 +477,7 @@ struct conn *conn_new(struct loop *loop, int fd, struct peer *peer, enum admissi
 		return conn;
 	}
 	if (admission != ADMITTED) {
-		conn->begun_ns = monotonic_ns();
+		conn->begun_ns = loop_peers_ns(conn->loop);
 		loop_watch(conn->loop, &conn->watch_link);
 	}
 	set_reading(conn, true);

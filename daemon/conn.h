@@ -130,7 +130,8 @@ void conn_close(struct conn *conn, const char *why);
 /* End a portion of a closed connection's sessions; true when all is done (it may be gone then). */
 bool conn_leave(struct conn *conn);
 
-/* Close it if it has kept a frame or our output waiting for too long. */
+/* Close it if it has kept a frame or our output waiting for too long, by loop_peers_ns(). What it
+ * has sent is read first. */
 void conn_check_progress(struct conn *conn, int64_t now_ns);
 
 #endif

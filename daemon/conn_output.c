@@ -26,7 +26,7 @@ static bool survives(struct conn *conn, int failure)
 	else if (failure != UV_EPIPE)
 		conn_close(conn, NULL);
 	else if (!conn->unheard_ns) {
-		conn->unheard_ns = monotonic_ns();
+		conn->unheard_ns = loop_peers_ns(conn->loop);
 		loop_watch(conn->loop, &conn->watch_link);
 	}
 	return !conn->is_closed;
@@ -67,7 +67,7 @@ static void send_rest(struct conn *conn, size_t sent)
 		return;
 	}
 	conn->is_sending = true;
-	conn->progress_ns = monotonic_ns();
+	conn->progress_ns = loop_peers_ns(conn->loop);
 	conn->progress_left = rest.len;
 	loop_watch(conn->loop, &conn->watch_link);
 }
@@ -233,7 +233,7 @@ void conn_check_progress(struct conn *conn, int64_t now_ns)
 		return;
 	if (conn->is_sending && is_output_stuck(conn, now_ns))
 		conn_close(conn, "it does not read its replies");
-	else if (conn->begun_ns && now_ns - conn->begun_ns > frame_ns)
+	else if (conn->begun_ns && now_ns - conn->begun_ns > frame_ns && conn_unread(conn) == 0)
 		conn_close(conn, "it does not finish its message");
 	else if (!conn->is_sending && !conn->begun_ns && !conn->unheard_ns)
 		list_remove(&conn->watch_link);

@@ -303,27 +303,43 @@ static void on_check(uv_check_t *check)
 		uv_stop(&loop->uv);
 }
 
+/* Looked at often enough for the shortest time-out that may be set. */
+#define SWEEP_MS      50
+#define SWEPT_MOST_NS INT64_C(100000000) /* what the time between two looks counts for at most */
+
+int64_t loop_peers_ns(const struct loop *loop)
+{
+	int64_t since_ns = monotonic_ns() - loop->swept_ns;
+
+	return loop->peers_ns + (since_ns < SWEPT_MOST_NS ? since_ns : SWEPT_MOST_NS);
+}
+
+static void note_sweep(struct loop *loop)
+{
+	loop->peers_ns = loop_peers_ns(loop);
+	loop->swept_ns = monotonic_ns();
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
-	int64_t now_ns = monotonic_ns();
 
+	note_sweep(loop);
 	list_for_each_safe(link, &loop->watched)
-		conn_check_progress(container_of(link, struct conn, watch_link), now_ns);
+		conn_check_progress(container_of(link, struct conn, watch_link), loop->peers_ns);
 	if (list_is_empty(&loop->watched))
 		uv_timer_stop(timer);
 }
-
-/* Looked at often enough for the shortest time-out that may be set. */
-#define SWEEP_MS 50
 
 void loop_watch(struct loop *loop, struct list *link)
 {
 	if (!list_is_empty(link))
 		return;
 	list_append(&loop->watched, link);
-	if (!uv_is_active((uv_handle_t *)&loop->sweep))
-		uv_timer_start(&loop->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	if (uv_is_active((uv_handle_t *)&loop->sweep))
+		return;
+	note_sweep(loop);
+	uv_timer_start(&loop->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 
 /* ---- begin and end ---- */

@@ -77,6 +77,8 @@ struct loop {
 	uv_check_t check;
 	uv_idle_t spin; /* active while there is work that needs no input: polling does not block */
 	uv_timer_t sweep;
+	int64_t peers_ns; /* loop_peers_ns() at the last look at those that are watched */
+	int64_t swept_ns; /* when that was, by the monotonic clock */
 	uv_timer_t drain_timer;
 
 	struct list conns;    /* conn.link */
@@ -152,6 +154,10 @@ void loop_spin(struct loop *loop);
 /* Whether what has been gathered so far may leave before the turn's end: all that it tells of is
  * durable. Else it waits for the end, where promises are broken if need be. */
 bool loop_may_write(struct loop *loop);
+
+/* The clock of what peers are given time for. While the loop stands still it does, too, but for a
+ * tenth of a second: its peers could not do anything about that. */
+int64_t loop_peers_ns(const struct loop *loop);
 
 /* Look at the connection of this conn.watch_link from time to time. */
 void loop_watch(struct loop *loop, struct list *link);

@@ -144,7 +144,7 @@ static size_t unsent(const struct monitor *monitor)
 static bool is_forgiven(const struct conn *conn, size_t left, size_t max)
 {
 	return left <= max * BURST_FACTOR &&
-	       (!conn->is_sending || monotonic_ns() - conn->progress_ns < PATIENCE_NS);
+	       (!conn->is_sending || loop_peers_ns(conn->loop) - conn->progress_ns < PATIENCE_NS);
 }
 
 /* One that does not read is cut off: holding on to what it has not read would be without end. What

@@ -51,6 +51,15 @@ static void refuse_session(
 	}
 }
 
+/* What an admin does to a session of somebody else. */
+static void log_act(struct request *request, const struct session_ref *ref, struct message_text id,
+	const char *what)
+{
+	if (ref->is_anothers)
+		log_admin(request, NULL, (struct message_text){NULL, 0}, "%s %.*s of uid %" PRIu32,
+			what, (int)id.length, id.text, ref->uid);
+}
+
 /* ---- Start, Renew ---- */
 
 static void reply_expires(struct request *request, int64_t expires_wall_us)
@@ -75,10 +84,12 @@ void handle_start(struct request *request, const void *in)
 				&section.change);
 			broker_leave(&section);
 		} while (is_worth_retrying(r, &tries));
-	if (r == 0)
+	if (r == 0) {
+		log_act(request, &ref, call->session_id, "started");
 		reply_expires(request, expires_wall_us);
-	else
+	} else {
 		refuse_session(request, r, call->session_id, &ref);
+	}
 }
 
 void handle_renew(struct request *request, const void *in)
@@ -96,12 +107,14 @@ void handle_renew(struct request *request, const void *in)
 				&expires_wall_us, &section.change);
 			broker_leave(&section);
 		} while (is_worth_retrying(r, &tries));
-	if (r == 0)
+	if (r == 0) {
+		log_act(request, &ref, call->session_id, "renewed");
 		reply_expires(request, expires_wall_us);
-	else if (r == STATUS_TIMEOUT_OUT_OF_RANGE)
+	} else if (r == STATUS_TIMEOUT_OUT_OF_RANGE) {
 		refuse_timeout(request, call->timeout_ms, ref.max_timeout_ms);
-	else
+	} else {
 		refuse_session(request, r, call->session_id, &ref);
+	}
 }
 
 /* ---- Update, Release ---- */
@@ -127,12 +140,14 @@ void handle_update(struct request *request, const void *in)
 		broker_leave(&section);
 	}
 	text_unref(metadata);
-	if (r == 0)
+	if (r == 0) {
+		log_act(request, &ref, call->session_id, "updated");
 		reply(request, &update_out, &out);
-	else if (r == STATUS_METADATA_TOO_LARGE)
+	} else if (r == STATUS_METADATA_TOO_LARGE) {
 		refuse_metadata(request, call->metadata.length, limit);
-	else
+	} else {
 		refuse_session(request, r, call->session_id, &ref);
+	}
 }
 
 void handle_release(struct request *request, const void *in)
@@ -161,6 +176,7 @@ void handle_release(struct request *request, const void *in)
 	}
 	text_unref(result);
 	if (r == 0) {
+		log_act(request, &ref, call->session_id, "released");
 		out.duration_ms = duration_us / 1000;
 		reply(request, &release_out, &out);
 	} else {
@@ -218,6 +234,7 @@ void handle_attach(struct request *request, const void *in)
 		refuse_session(request, r, call->session_id, &ref);
 		return;
 	}
+	log_act(request, &ref, call->session_id, "attached");
 	session_to_message(&view, &texts, &message);
 	reply(request, &attach_out, &out);
 	session_view_deinit(&view);

@@ -149,6 +149,8 @@ static int find_own(
 		return status;
 	if (!table_may_act(session, ref->caller))
 		return STATUS_PERMISSION_DENIED;
+	ref->is_anothers = !table_is_own(session, ref->caller);
+	ref->uid = session->uid;
 	*ret_session = session;
 	return 0;
 }

@@ -356,10 +356,15 @@ struct pool *table_find_pool(const struct table *table, const char *name, size_t
 	return NULL;
 }
 
+bool table_is_own(const struct session *session, const struct owner *caller)
+{
+	return (session->owner && session->owner == caller) ||
+	       (session->uid == caller->peer.uid && session->uid != SESSION_OVERFLOW_UID);
+}
+
 bool table_may_act(const struct session *session, const struct owner *caller)
 {
-	return caller->peer.is_admin || (session->owner && session->owner == caller) ||
-	       (session->uid == caller->peer.uid && session->uid != SESSION_OVERFLOW_UID);
+	return caller->peer.is_admin || table_is_own(session, caller);
 }
 
 void table_link_id(struct table *table, struct session *session)

@@ -284,6 +284,8 @@ struct session_ref {
 	enum outcome outcome;     /* set with STATUS_SESSION_ENDED */
 	enum session_state state; /* set with STATUS_INVALID_STATE */
 	int64_t max_timeout_ms;   /* set with STATUS_TIMEOUT_OUT_OF_RANGE: the pool's, -1 any */
+	bool is_anothers;         /* set on success: only an admin may; */
+	uint32_t uid;             /* it is this user's */
 };
 
 /* RET_EXPIRES_WALL_US is 0 without a deadline. Besides: STATUS_INVALID_STATE unless idle;

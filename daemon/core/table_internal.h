@@ -104,6 +104,8 @@ struct session *table_find_by_request_hash(const struct table *table, uint64_t h
 bool table_knows(const struct table *table, const struct session *session);
 bool session_has_request_id(const struct session *session, const char *request_id, size_t length);
 bool table_may_act(const struct session *session, const struct owner *caller);
+/* The same, but for admins. */
+bool table_is_own(const struct session *session, const struct owner *caller);
 
 /* In the order and the maps; but in no list of its pool. */
 void table_link_session(struct table *table, struct session *session);

@@ -158,6 +158,22 @@ class Rights(BrokerTest):
             with self.subTest(**groups):
                 self.assertRefused("PermissionDenied", self.client(self.USER, **groups), "ResetMetrics")
 
+    def test_what_an_admin_does_to_others_sessions_is_logged(self):
+        owner, admin = self.client(self.USER), self.client()
+        ids = [client.create(pool="default", metadata={})["session_id"] for client in (owner, admin)]
+        for session_id in ids:
+            admin.call("Start", session_id=session_id)
+            admin.call("Renew", session_id=session_id)
+            admin.call("Update", session_id=session_id, metadata={"a": 1})
+            admin.call("Attach", session_id=session_id, owner="detached")
+            admin.call("Release", session_id=session_id)
+        self.assertRefused("SessionEnded", admin, "Renew", {"session_id": ids[0]})
+        log = self.broker.stop()
+        for what in "started", "renewed", "updated", "attached", "released":
+            self.assertRegex(log, rf"uid 0 pid \d+.* {what} {ids[0]} of uid {self.USER}\n")
+        self.assertEqual(log.count(ids[0]), 5)
+        self.assertNotIn(ids[1], log)
+
     def test_a_pool_may_be_for_a_group(self):
         for groups in {"gid": self.DAEMON}, {"groups": [7, self.DAEMON]}:
             with self.subTest(**groups):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""SIGSTOP, to the broker and to clients. What is promised: while the broker is stopped no time passes
-for deadlines and waits, once it was for longer than a second and a half; what came meanwhile is read
-before any deadline is looked at. A stopped client is not excused: its deadlines pass. Nobody else
+"""SIGSTOP, to the broker and to clients, for $USHER_STOPPED_S seconds (3). What is promised: while the
+broker is stopped no time passes for deadlines and waits, once it was for longer than a second and a half,
+nor for what its clients are given time for; what came meanwhile is read before any deadline is looked at. A stopped client is not excused: its deadlines pass. Nobody else
 notices it."""
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import unittest
 import starved  # noqa: F401: knows where broker.py is
 from broker import INTERFACE, BrokerTest, stop, wait_for
 
-STOPPED_S = 3
+STOPPED_S = float(os.environ.get("USHER_STOPPED_S", 3))
 CONFIG = "[pool default]\nlimit = 1000\n[pool one]\nlimit = 1\n[pool hold]\nlimit = 1\non_timeout = hold\n"
 # Says the reply to each call that it is given, a line each.
 CLIENT = """
@@ -84,6 +85,56 @@ class TheBroker(BrokerTest):
             client.send("Create")
         self.go_on()
         self.assertEqual(sorted(client.result()["slots"][0] for client in clients), list(range(20)))
+
+    def half_sent(self):
+        """A client in the midst of a call that ends its session, and the rest of that."""
+        client = self.client()
+        call = {"method": INTERFACE + "Release", "parameters": {"session_id": client.create()["session_id"]}}
+        text = json.dumps(call).encode() + b"\0"
+        client.send_raw(text[:20])
+        return client, text[20:]
+
+    def test_half_a_message_may_be_finished(self):
+        self.limit("frame_timeout = 1s")
+        (meanwhile, its_rest), (later, the_rest) = self.half_sent(), self.half_sent()
+        time.sleep(0.5)
+        self.stop_for_a_while()
+        meanwhile.send_raw(its_rest)
+        self.go_on()
+        time.sleep(0.2)
+        later.send_raw(the_rest)
+        for client in meanwhile, later:
+            self.assertIn("duration_ms", client.result())
+
+    def test_who_did_not_read_may_go_on_reading(self):
+        self.limit("io_timeout = 1s")
+        meanwhile, later = self.client(), self.client()
+        for client in meanwhile, later:
+            client.create()
+            for _ in range(40):  # more than the socket takes
+                client.send("org.varlink.service.GetInterfaceDescription", {"interface": "io.usher.Broker"})
+        time.sleep(0.3)
+        self.stop_for_a_while()
+        meanwhile.result()
+        self.go_on()
+        time.sleep(0.2)
+        for client, n in (later, 40), (meanwhile, 39):
+            for _ in range(n):
+                client.result()
+        self.assertEqual(self.look.metrics()["active_sessions"], 2)
+
+    def test_time_begins_anew_for_those_who_do_nothing(self):
+        self.limit("frame_timeout = 1s")
+        client, _ = self.half_sent()
+        self.stop_for_a_while()
+        self.go_on()
+        wait_for(client.is_closed, "its end")
+        self.assertIn("it does not finish its message", self.broker.log.read_text())
+
+    def limit(self, setting):
+        self.broker.config.write_text("[broker]\n" + setting + "\n" + CONFIG)
+        self.look = self.client()
+        self.look.call("Reload")
 
     def test_those_who_leave_meanwhile_have_left(self):
         clients = [self.client() for _ in range(20)]

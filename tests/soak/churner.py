@@ -167,6 +167,7 @@ class Churner:
 
     def run(self):
         signal.signal(signal.SIGTERM, self.on_term)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # blocked by who began it
         while not self.is_over():
             self.step()
             time.sleep(self.random.expovariate(1 / self.pause_s))

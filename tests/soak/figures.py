@@ -2,6 +2,7 @@
 """What a soak measures, and whether it is flat."""
 import os
 import pathlib
+import statistics
 
 KEYS = ("rss_kib", "fds", "store_used", "store_size", "active", "p50_us", "p99_us", "max_us")
 
@@ -29,6 +30,13 @@ def growth(rows, key):
     points = [(row["at_s"], row[key]) for row in rows]
     mean = sum(y for _, y in points) / len(points)
     return mean, slope(points) * (points[-1][0] - points[0][0])
+
+
+def median_of_thirds(rows, key):
+    """Of the first third of the rows, and of the last."""
+    values = [row[key] for row in rows]
+    third = max(1, len(values) // 3)
+    return statistics.median(values[:third]), statistics.median(values[-third:])
 
 
 def growth_in_lives(rows, key):
