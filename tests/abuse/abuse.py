@@ -5,8 +5,8 @@ A test offends inside `with self.abuse()`. Around that the module measures: an i
 process of its own, in peace and then during the offence, and of the daemon its memory, its
 descriptors and its table, before and after. The latter must be what they were; the innocent one's
 p99 should at most double, which is printed and not asserted, as the machine has its say in it:
-asserted is a bound that only a daemon which stands still would miss, and that nothing was refused
-to it."""
+asserted is a bound on each call of its that only a daemon which stands still would miss, and that
+nothing was refused to it. What memory is lost the sanitizers' builds find when the daemon ends."""
 import contextlib
 import os
 import pathlib
@@ -128,14 +128,14 @@ class AbuseTest(BrokerTest):
         self.assertEqual(offended["refused"], [])
         self.assertTrue(self.is_broker_killed or not offended["cuts"])
         self.assertGreater(offended["calls"], 0)
-        self.assertLess(offended["p99_us"], STANDSTILL_US)
+        self.assertTrue(self.is_broker_killed or offended["max_us"] < STANDSTILL_US, "it stood still")
 
     def report(self, quiet, offended, rss):
         more = rss_kib(self.broker.process.pid) - rss
         ratios = [offended[p] / max(1, quiet[p]) for p in ("p50_us", "p99_us")]
         print(f"{self._testMethodName}: p50 and p99 {quiet['p50_us']} and {quiet['p99_us']} us in peace, "
               f"{offended['p50_us']} and {offended['p99_us']} us during it (x{ratios[0]:.1f}, x{ratios[1]:.1f}, "
-              f"{offended['calls']} calls); memory {more:+d} KiB", flush=True)
+              f"{offended['calls']} calls, {offended['max_us']} us at most); memory {more:+d} KiB", flush=True)
 
     def again_and_again(self, offend):
         """For long enough that it could be noticed."""

@@ -69,7 +69,7 @@ class Slowness(AbuseTest):
 
 
 class Values(AbuseTest):
-    def test_04_64_kib_of_zeros_take_no_more_time_than_any_64_kib(self):
+    def test_04_64_kib_of_zeros_are_refused_at_once(self):
         zeros = b"[" + b"0," * 32000 + b"0]"
 
         def offend():
