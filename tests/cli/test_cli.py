@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """usherctl's screens and lines before a broker that only pretends: any table, any reply."""
+import grp
 import json
 import os
+import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -52,6 +56,72 @@ class FakeTest(unittest.TestCase):
 
     def called(self, method):
         return [parameters for name, parameters in self.broker.calls if name == method]
+
+
+class Unreachable(unittest.TestCase):
+    """Why there is no broker, and what is to be done about it."""
+
+    NOBODY, DAEMON = 65533, 1
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="usher-test.")
+        self.addCleanup(directory.cleanup)
+        self.top = pathlib.Path(directory.name)
+        self.top.chmod(0o755)
+        self.directory = self.top / "run"
+        self.directory.mkdir()
+        self.path = self.directory / "usher.sock"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.listener.close)
+
+    def ping(self, path, status=3, **more):
+        result = subprocess.run([USHERCTL, "--socket", path, "ping"], text=True, timeout=60, stderr=subprocess.PIPE,
+                                stdin=subprocess.DEVNULL, **more)
+        self.assertEqual(result.returncode, status, result.stderr)
+        return result.stderr
+
+    def test_nobody_is_there(self):
+        told = f"no broker listens at {self.path}; start one with: usherd --socket {self.path}\n"
+        self.assertIn(told, self.ping(self.path))
+        self.listener.bind(str(self.path))
+        self.assertIn(told, self.ping(self.path))  # it does not listen
+
+    def test_what_is_there_is_no_socket(self):
+        told = f"no broker can listen at {self.path}: it is a %s, not a socket\n"
+        self.path.write_text("")
+        self.assertIn(told % "file", self.ping(self.path))
+        self.assertIn(f"no broker listens at {self.path}/in; ", self.ping(self.path / "in"))
+        self.path.unlink()
+        self.path.mkdir()
+        self.assertIn(told % "directory", self.ping(self.path))
+
+    def test_what_cannot_be_a_path_of_one(self):
+        self.assertIn("the socket's path is over 107 bytes", self.ping("/" + "x" * 107, status=2))
+        self.path.symlink_to(self.path)
+        self.assertIn(f"cannot connect to {self.path}: Too many levels of symbolic links", self.ping(self.path))
+
+    @unittest.skipUnless(os.geteuid() == 0, "SKIPPED: another user can be played by root only")
+    def test_who_may_connect_is_told(self):
+        self.listener.bind(str(self.path))
+        self.listener.listen()
+        group = grp.getgrgid(self.DAEMON).gr_name
+        cases = (
+            (0o755, 0, 0o600, 0, "it is for user root only (mode 0600)"),
+            (0o755, 0, 0o660, 0, "it is for user root only (mode 0660)"),  # a group that nobody joins
+            (0o755, 0, 0o660, 54321, "it is for user root only (mode 0660)"),
+            (0o755, 0, 0o660, self.DAEMON, f"it is for members of the group '{group}' (join it with: "
+                                           f"sudo adduser $USER {group}, and log in again)"),
+            (0o700, 0, 0o666, 0, f"{self.directory} is for user root only (mode 0700)"),
+            (0o700, self.DAEMON, 0o666, 0, f"{self.directory} is for user root only (mode 0700)"),
+            (0o710, self.DAEMON, 0o666, 0, f"its directory is for members of the group '{group}'"))
+        for mode, gid, socket_mode, socket_gid, told in cases:
+            with self.subTest(told=told):
+                for path, (its_mode, its_gid) in {self.directory: (mode, gid),
+                                                  self.path: (socket_mode, socket_gid)}.items():
+                    os.chown(path, 0, its_gid)
+                    path.chmod(its_mode)
+                self.assertIn(f"you may not connect to {self.path}: {told}", self.ping(
+                    self.path, user=self.NOBODY, group=self.NOBODY, extra_groups=[]))
 
 
 class Who(FakeTest):

@@ -232,26 +232,6 @@ class Errors(FakeTest):
             waiting.wait(1)
         self.assertIsNone(drawn.poll())
 
-    def test_what_keeps_one_from_the_socket_is_named(self):
-        self.fake()
-        self.ctl("--socket", self.broker.directory, "ping", status=3)
-        self.assertIn("it is a directory, not a socket", self.err)
-
-    @unittest.skipIf(os.getuid() != 0, "needs another user")
-    def test_a_closed_directory_is_told_from_a_closed_socket(self):
-        self.fake()
-        os.chmod(self.broker.path, 0o660)
-        for mode, group, sentence in ((0o700, 0, f"{self.broker.directory} is for user root only (mode 0700)"),
-                                      (0o755, 0, "it is for user root only (mode 0660)"),
-                                      (0o755, 1, "it is for members of the group 'daemon'"),
-                                      (0o750, 1, "its directory is for members of the group 'daemon'")):
-            os.chmod(self.broker.directory, mode)
-            os.chown(self.broker.directory, 0, group)
-            os.chown(self.broker.path, 0, group)
-            process = self.popen("ping", user=65534, group=65534, extra_groups=[])
-            self.assertEqual(process.wait(30), 3)
-            self.assertIn(sentence, process.stderr.read())
-
 
 class Words(FakeTest):
     """What is said on a terminal, and what a pipe gets."""
