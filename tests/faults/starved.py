@@ -17,6 +17,7 @@ from shims import AllocShim  # noqa: E402,F401
 CONFIG = """
 [broker]
 workers = 1
+socket_mode = 0666
 log_sessions = all
 history = 20
 [pool default]
@@ -43,6 +44,10 @@ on_timeout = hold
 [pool shadow]
 limit = 1
 enforce = no
+[pool wide]
+limit = 3
+[pool private]
+allow = root
 """
 HOUR_MS = 3600 * 1000
 ENDED = ("completed", "timeout", "error", "cancelled", "abandoned", "revoked")
@@ -55,6 +60,7 @@ class Closed(Exception):
 
 class StarvedTest(unittest.TestCase):
     SHIM = AllocShim
+    OFFENDER_UID = None  # the witness's own
     EXCUSES = ("StoreUnavailable", "TooManyConnections")
 
     def setUp(self):
@@ -196,7 +202,7 @@ class StarvedTest(unittest.TestCase):
                 self.assertLess(n, MOST)
 
     def starve_once(self, act, prepare, when, refusals, tidy, is_refused):
-        self.offender = self.victim.client()
+        self.offender = self.victim.client(self.OFFENDER_UID)
         given = (prepare(),) if prepare else ()
         self.wait_idle()
         self.shim.arm(*when)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every request with every allocation on its way failing, once and for good: the memory of the
 daemon and of all the libraries in it. test_alloc_requests.py [TEST]..."""
+import os
 import unittest
 
 from starved import HOUR_MS, Closed, Refused, StarvedTest
@@ -102,6 +103,43 @@ class Waiting(StarvedTest):
         """Until its place in the queue is told; then the connection ends, and the wait with it."""
         self.offender.send("Create", {"pool": "one", **parameters}, more=True)
         self.assertEqual(self.result(self.offender)["queued"]["position"], 1)
+
+    def test_create_that_takes_over_a_wait(self):
+        self.starve(self.take_over, lambda: self.wait(self.victim.client(), pool="one", request_id="w"))
+
+    def take_over(self, waiter):
+        try:
+            self.stay(wait_ms=-1, request_id="w")
+        finally:
+            waiter.close()
+
+    def test_set_pool_that_leaves_no_room_for_a_wait(self):
+        self.starve(self.narrow, self.wait_for_three, tidy=lambda _: self.end_all())
+
+    def wait_for_three(self):
+        self.witness.call("SetPool", pool="wide", limit=3)
+        self.take(pool="wide")
+        return self.wait(self.victim.client(), pool="wide", units=3)
+
+    def narrow(self, waiter):
+        try:
+            self.call("SetPool", pool="wide", limit=2)
+            with self.assertRaises(Refused):
+                self.result(waiter)
+        finally:
+            waiter.close()
+
+    def test_drain_that_ends_a_wait(self):
+        self.starve(self.drain, lambda: self.wait(self.victim.client(), pool="one"),
+                    tidy=lambda _: self.witness.call("Resume"))
+
+    def drain(self, waiter):
+        try:
+            self.call("Drain", timeout_ms=10)
+            with self.assertRaisesRegex(Refused, "ShuttingDown"):
+                self.result(waiter)
+        finally:
+            waiter.close()
 
     def test_a_wait_that_times_out(self):
         self.starve(lambda: self.call("Create", pool="one", wait_ms=1), refusals=["WaitTimeout"])
@@ -214,6 +252,7 @@ class Looking(StarvedTest):
             self.create(metadata={"n": n, "text": ESCAPED}, label=f"label{n}")
         for n in range(30):
             self.ask_to_end(self.take(), result="x" * 500)
+        self.others = set(self.sure)
 
     def test_get(self):
         self.starve(lambda: self.call("Get", session_id=self.held))
@@ -257,6 +296,28 @@ class Looking(StarvedTest):
         self.offender.send("Monitor", parameters, more=True)
         while self.result(self.offender)["event"]["type"] != "ready":
             pass
+
+    def test_events_that_somebody_watches(self):
+        self.starve(self.be_watched, self.watch, tidy=self.end_watch)
+
+    def watch(self):
+        watcher = self.victim.client()
+        watcher.send("Monitor", {"pool": "one"}, more=True)
+        while watcher.result()["event"]["type"] != "ready":
+            pass
+        return watcher
+
+    def be_watched(self, watcher):
+        session = self.create(pool="one", label=ESCAPED[:100])["session_id"]
+        self.assertEqual(self.result(watcher)["event"]["session"]["session_id"], session)
+        self.ask_to_end(session, result=ESCAPED)
+        self.assertEqual(self.result(watcher)["event"]["type"], "ended")
+
+    def end_watch(self, watcher):
+        watcher.close()
+        for session in self.sure - self.others:
+            self.witness.call("Release", session_id=session)
+        self.sure &= self.others
 
     def test_get_metrics(self):
         self.starve(lambda: self.call("GetMetrics"))
@@ -343,6 +404,34 @@ class Administration(StarvedTest):
         self.victim.config.write_text("[pool one]\nlimit = none at all\n")
         self.starve(lambda: self.call("Reload"), refusals=["InvalidConfig"])
         self.victim.config.write_text(sound)
+
+
+class Strangers(StarvedTest):
+    """Of another user: they may look, and no more."""
+
+    OFFENDER_UID = 65533
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can act as several users")
+        super().setUp()
+
+    def test_a_session_of_somebody_elses(self):
+        for method, parameters in (("Start", {}), ("Renew", {}), ("Update", {"metadata": {}}), ("Release", {}),
+                                   ("Attach", {}), ("Revoke", {"force": True})):
+            self.starve(lambda m=method, p=parameters: self.call(m, session_id=self.held, **p),
+                        refusals=["PermissionDenied"])
+
+    def test_what_admins_do(self):
+        for method, parameters in (("SetPool", {"pool": "one"}), ("Pause", {}), ("Resume", {}), ("Drain", {}),
+                                   ("Reload", {}), ("ResetMetrics", {})):
+            self.starve(lambda m=method, p=parameters: self.call(m, **p), refusals=["PermissionDenied"])
+
+    def test_a_pool_for_others(self):
+        self.starve(lambda: self.call("Create", pool="private"), refusals=["PermissionDenied"])
+
+    def test_get(self):
+        self.starve(lambda: self.call("Get", session_id=self.held))
 
 
 class Wire(StarvedTest):
