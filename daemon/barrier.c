@@ -5,11 +5,21 @@
 
 #define PATIENCE_MS 100
 
-void barrier_raise(struct loop *loop)
+static void raise_for(struct loop *loop, unsigned turns)
 {
 	loop->barrier.is_up = true;
-	loop->barrier.turns_wanted = 2; /* this one polled before it was asked */
+	loop->barrier.turns_wanted = turns;
 	loop_spin(loop);
+}
+
+void barrier_raise(struct loop *loop)
+{
+	raise_for(loop, 2); /* this one may have polled before it was asked */
+}
+
+void barrier_raise_before_poll(struct loop *loop)
+{
+	raise_for(loop, 1);
 }
 
 static void on_out_of_patience(uv_timer_t *timer)
@@ -73,7 +83,11 @@ static void lower(struct loop *loop)
 	uv_timer_stop(&loop->barrier.patience);
 	loop->barrier.is_out_of_patience = false;
 	loop->barrier.is_up = false;
-	if (atomic_fetch_sub(&server->barriers_up, 1) == 1)
+	if (atomic_fetch_sub(&server->barriers_up, 1) > 1)
+		return;
+	if (loop == &server->loops[0])
+		loop_spin(loop); /* it looks by itself before it polls */
+	else
 		loop_order(&server->loops[0], ORDER_DEADLINES);
 }
 

@@ -32,8 +32,10 @@ struct barrier {
 void barrier_init(struct loop *loop);
 
 /* Draw it now (ORDER_BARRIER). When the loop is through, it is one less of server.barriers_up; the
- * last one gives ORDER_DEADLINES to the first loop. */
+ * last one gives ORDER_DEADLINES to the first loop. The other one is for when the turn has begun,
+ * and not polled yet. */
 void barrier_raise(struct loop *loop);
+void barrier_raise_before_poll(struct loop *loop);
 
 /* At the end of a turn: all that could be served in it has been. */
 void barrier_end_turn(struct loop *loop);

@@ -242,7 +242,10 @@ static int serve_frames(struct conn *conn)
 	const char *frame;
 	size_t length;
 
-	for (int n = 0; n < FRAMES_A_TURN; n++) {
+	if (conn->turn != conn->loop->turn)
+		conn->served_in_turn = 0;
+	conn->turn = conn->loop->turn;
+	while (conn->served_in_turn < FRAMES_A_TURN) {
 		int r;
 
 		if (conn->pending || conn->is_closed || conn->is_closing_after_output ||
@@ -252,6 +255,7 @@ static int serve_frames(struct conn *conn)
 		if (r <= 0)
 			return r;
 		conn->begun_ns = 0;
+		conn->served_in_turn++;
 		conn->served_bytes += length + 1;
 		serve_frame(conn, frame, length);
 		if (json_writer_failed(&conn->out))

@@ -68,6 +68,8 @@ struct conn {
 	size_t progress_left;
 	int64_t read_ns;         /* the turn that the calls in work came in */
 	uint64_t n_created;      /* creations in the gathered output */
+	uint64_t turn;           /* of the loop's, the last one that it was served in; */
+	unsigned served_in_turn; /* frames: libuv reads from it up to 32 times in a turn */
 	uint64_t served_bytes;   /* of frames that have been served, ever */
 	uint64_t awaited_bytes;  /* and when as many have been, the barrier is through with it */
 	uint32_t carried_number; /* in the description for the next daemon */

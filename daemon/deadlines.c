@@ -12,7 +12,6 @@ static void begin_to_accept(struct deadlines *deadlines, int64_t now_us)
 {
 	deadlines->phase = ACCEPTING;
 	deadlines->asked_us = now_us;
-	deadlines->turns_wanted = 2; /* this one may have polled before */
 	deadlines->accepts_until_ns = monotonic_ns() + ACCEPTS_NS;
 	loop_spin(deadlines->loop);
 }
@@ -23,30 +22,34 @@ static void begin_to_serve(struct deadlines *deadlines)
 
 	deadlines->phase = SERVING;
 	atomic_store(&server->barriers_up, server->n_loops);
-	for (unsigned i = 0; i < server->n_loops; i++)
+	for (unsigned i = 1; i < server->n_loops; i++)
 		loop_order(&server->loops[i], ORDER_BARRIER);
+	barrier_raise_before_poll(deadlines->loop);
 }
 
-void deadlines_end_turn(struct deadlines *deadlines)
+static bool are_all_through(const struct deadlines *deadlines)
 {
-	if (deadlines->phase != ACCEPTING)
-		return;
-	if (deadlines->turns_wanted > 0 && --deadlines->turns_wanted > 0)
-		return;
-	if (deadlines->loop->has_more_to_accept && monotonic_ns() < deadlines->accepts_until_ns)
-		return;
-	begin_to_serve(deadlines);
+	return deadlines->phase == SERVING &&
+	       atomic_load(&deadlines->loop->server->barriers_up) == 0;
+}
+
+void deadlines_begin_turn(struct deadlines *deadlines)
+{
+	if (are_all_through(deadlines))
+		deadlines_check(deadlines);
+	if (deadlines->phase == ACCEPTING && (!listeners_accept(deadlines->listeners) ||
+						     monotonic_ns() >= deadlines->accepts_until_ns))
+		begin_to_serve(deadlines);
 }
 
 bool deadlines_want_turn(const struct deadlines *deadlines)
 {
-	return deadlines->phase == ACCEPTING;
+	return deadlines->phase == ACCEPTING || are_all_through(deadlines);
 }
 
 static void note_served(struct deadlines *deadlines, int64_t now_us)
 {
-	if (deadlines->phase == SERVING &&
-		atomic_load(&deadlines->loop->server->barriers_up) == 0) {
+	if (are_all_through(deadlines)) {
 		deadlines->phase = NOTHING_DUE;
 		deadlines->served_us = deadlines->asked_us;
 	}
@@ -112,8 +115,9 @@ void deadlines_check(struct deadlines *deadlines)
 		arm(deadlines, next_us > now_us ? (next_us - now_us) / 1000 + 1 : BEAT_MS);
 }
 
-int deadlines_init(struct deadlines *deadlines, struct loop *first)
+int deadlines_init(struct deadlines *deadlines, struct loop *first, struct listeners *listeners)
 {
-	*deadlines = (struct deadlines){.loop = first, .timer.data = deadlines};
+	*deadlines =
+		(struct deadlines){.loop = first, .listeners = listeners, .timer.data = deadlines};
 	return uv_timer_init(&first->uv, &deadlines->timer);
 }

@@ -316,25 +316,39 @@ static bool is_out_of_resources(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+/* Whether more may be waiting. */
+static bool accept_some(struct listener *listener)
 {
-	struct listener *listener = poll->data;
-
-	(void)status;
-	(void)events;
 	for (int i = 0; i < ACCEPTED_A_TURN; i++) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
 			welcome(listener->loop->server, listener->loop, fd);
 		} else if (errno == EAGAIN) {
-			return;
+			return false;
 		} else if (is_out_of_resources(errno)) {
 			back_off(listener, errno);
-			return;
+			return false;
 		} /* others are about one connection that is gone: ECONNABORTED, EINTR, EPERM */
 	}
-	listener->loop->has_more_to_accept = true;
+	return true;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	accept_some(poll->data);
+}
+
+bool listeners_accept(struct listeners *listeners)
+{
+	bool has_more = false;
+
+	for (size_t i = 0; i < listeners->count; i++)
+		if (uv_is_active((uv_handle_t *)&listeners->list[i].poll))
+			has_more = accept_some(&listeners->list[i]) || has_more;
+	return has_more;
 }
 
 static int start(struct listener *listener, struct loop *first)

@@ -49,6 +49,10 @@ void listeners_drop_adopted(struct listeners *listeners);
 /* Begin to accept, and adopt the connections passed. 0 or a negated errno. */
 int listeners_start(struct listeners *listeners, struct loop *first);
 
+/* Accept some of those who have connected by now, without waiting for the loop to see them; none
+ * while that rests for want of descriptors. Whether there may be more. The first loop's thread. */
+bool listeners_accept(struct listeners *listeners);
+
 /* Unlink what we bound, if it is still ours; close. */
 void listeners_deinit(struct listeners *listeners);
 

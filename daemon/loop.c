@@ -44,22 +44,40 @@ void loop_ring(struct loop *loop)
 	loop_spin(loop);
 }
 
-int loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admission)
+static void reject(struct loop *loop, int fd, struct peer *peer, enum admission admission)
 {
-	struct adoption *adoption = malloc(sizeof(*adoption));
+	close(fd);
+	server_leave(loop->server, peer->uid, admission);
+	peer_deinit(peer);
+}
 
-	if (!adoption) {
-		close(fd);
-		peer_deinit(peer);
+static void adopt(struct loop *loop, int fd, struct peer *peer, enum admission admission)
+{
+	if (loop->is_stopping)
+		reject(loop, fd, peer, admission);
+	else if (!conn_new(loop, fd, peer, admission))
 		server_leave(loop->server, peer->uid, admission);
-		return -ENOMEM;
+}
+
+/* What is the first loop's own is read from in the very turn, if that has not polled yet. */
+void loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admission)
+{
+	struct adoption *adoption;
+
+	if (loop == &loop->server->loops[0]) {
+		adopt(loop, fd, peer, admission);
+		return;
+	}
+	adoption = malloc(sizeof(*adoption));
+	if (!adoption) {
+		reject(loop, fd, peer, admission);
+		return;
 	}
 	*adoption = (struct adoption){.fd = fd, .peer = *peer, .admission = admission};
 	pthread_mutex_lock(&loop->mailbox_lock);
 	list_append(&loop->mailbox, &adoption->link);
 	pthread_mutex_unlock(&loop->mailbox_lock);
 	uv_async_send(&loop->wake);
-	return 0;
 }
 
 void loop_leave_watch(struct loop *loop, struct list *link)
@@ -162,14 +180,7 @@ static void adopt_all(struct loop *loop)
 
 	while ((adoption = take_adoption(loop))) {
 		FAILPOINT("loop.adopt");
-		if (loop->is_stopping ||
-			!conn_new(loop, adoption->fd, &adoption->peer, adoption->admission)) {
-			if (loop->is_stopping) {
-				close(adoption->fd);
-				peer_deinit(&adoption->peer);
-			}
-			server_leave(loop->server, adoption->peer.uid, adoption->admission);
-		}
+		adopt(loop, adoption->fd, &adoption->peer, adoption->admission);
 		free(adoption);
 	}
 }
@@ -249,8 +260,10 @@ static void on_prepare(uv_prepare_t *prepare)
 	if (loop->polled_ns)
 		histogram_add(&loop->stats.lag_ns, monotonic_ns() - loop->polled_ns, 1);
 	loop->polled_ns = 0;
-	loop->has_more_to_accept = false;
+	loop->turn++;
 	recounts_begin_turn(loop);
+	if (loop->deadlines)
+		deadlines_begin_turn(loop->deadlines);
 }
 
 /* Those that are in the list now: who is put back waits for the next turn. */
@@ -295,8 +308,6 @@ static void on_check(uv_check_t *check)
 	flush_dirty(loop);
 	let_leave(loop);
 	barrier_end_turn(loop);
-	if (loop->deadlines)
-		deadlines_end_turn(loop->deadlines);
 	if (!has_work_left(loop))
 		uv_idle_stop(&loop->spin);
 	if (loop->is_stopping && list_is_empty(&loop->conns) && list_is_empty(&loop->leaving))

@@ -4,7 +4,7 @@
  * A turn: libuv polls and reads, calls are served and their replies gathered; then (check) work
  * left over is done in portions, what was gathered is written, one write a client, and the loop
  * sees whether it has served what it was asked for (barrier.h). Other threads reach a loop only by
- * loop_order() and loop_adopt(). All else is for the loop's own thread.
+ * loop_order(), and the first one's by loop_adopt(). All else is for the loop's own thread.
  */
 #ifndef USHER_DAEMON_LOOP_H
 #define USHER_DAEMON_LOOP_H
@@ -99,6 +99,7 @@ struct loop {
 	bool is_rung; /* waiters are decided, or events have come: to be taken in this turn */
 	bool is_stopping;
 
+	uint64_t turn;     /* counts them */
 	int64_t polled_ns; /* loop_polled_ns(); 0: not looked at the clock in this turn */
 	struct barrier barrier;
 	_Atomic bool has_given_sign;
@@ -107,9 +108,7 @@ struct loop {
 	char *scratch; /* for strings that come with escapes */
 	size_t scratch_size;
 
-	/* The first loop's only: */
-	struct deadlines *deadlines;
-	bool has_more_to_accept; /* this turn may have left connections that it polled for */
+	struct deadlines *deadlines; /* the first loop's only */
 };
 
 /* 0 or a negated errno. */
@@ -137,9 +136,10 @@ void loop_order(struct loop *loop, unsigned orders);
 /* There are decided waiters or events to take. Any thread; on the loop's own no system call. */
 void loop_ring(struct loop *loop);
 
-/* Give an accepted socket and the references of PEER to a loop. If not ADMITTED, its first call is
- * answered with TooManyConnections. Gives all up and returns -ENOMEM if it cannot. Any thread. */
-int loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admission);
+/* Give an accepted socket and the references of PEER to a loop; all is given up if it cannot take
+ * them. If not ADMITTED, its first call is answered with TooManyConnections. The first loop's
+ * thread. */
+void loop_adopt(struct loop *loop, int fd, struct peer *peer, enum admission admission);
 
 /* Hand a watch (watch.link) of this loop's over to it, to be reaped. Any thread. */
 void loop_leave_watch(struct loop *loop, struct list *link);

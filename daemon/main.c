@@ -280,7 +280,7 @@ static int serve(struct daemon *d)
 	struct loop *first = &d->server.loops[0];
 	struct log_field started[] = {{LOG_MESSAGE_ID, LOG_ID_STARTED}};
 	struct log_field stopped[] = {{LOG_MESSAGE_ID, LOG_ID_STOPPED}};
-	int r = deadlines_init(&d->deadlines, first);
+	int r = deadlines_init(&d->deadlines, first, &d->listeners);
 
 	if (r == 0)
 		r = listeners_start(&d->listeners, first);

@@ -20,6 +20,7 @@ bool host_is_told;
 
 static struct config *config;
 static struct deadlines deadlines;
+static struct listeners no_listeners;
 static int64_t advanced_us;
 static char config_path[32];
 
@@ -113,7 +114,7 @@ void host_begin(void)
 	server->loops = calloc(1, sizeof(*server->loops));
 	REQUIRE(server->peers && server->metrics_base && server->broker && server->loops);
 	REQUIRE(loop_init(&server->loops[0], server, 0) == 0);
-	REQUIRE(deadlines_init(&deadlines, &server->loops[0]) == 0);
+	REQUIRE(deadlines_init(&deadlines, &server->loops[0], &no_listeners) == 0);
 	server->loops[0].deadlines = &deadlines;
 	REQUIRE(server_apply_pools(server, config) == 0);
 	server_update_frame_limit(server);

@@ -68,6 +68,7 @@ static void expect_wait(int client)
 	ck_assert(!is_through());
 	turn();
 	ck_assert(is_through());
+	ck_assert(!uv_is_active((uv_handle_t *)&server.loops[0].barrier.patience));
 	hear_nothing_more(client);
 }
 
@@ -134,21 +135,38 @@ START_TEST(more_than_is_served_in_a_turn_is_waited_for)
 }
 END_TEST
 
-/* More calls are read at once than are served at once. When the turn ends, which is the whole one,
- * none is left, and reading has begun anew. */
+/* What is read at once takes three turns to be served. When the last one of them ends, which is the
+ * whole one, none is left, and reading has begun anew. */
 START_TEST(what_has_not_been_read_is_waited_for)
 {
+	send_oneway(0, 129, 500);
+	send_oneway(0, 1, LOOP_READ_BUFFER - 129 * 500);
+	renew(0);
+	turn_once();
 	raise_barrier();
 	turn_once();
-	send_oneway(0, 64, 1000);
-	send_oneway(0, 1, LOOP_READ_BUFFER - 64 * 1000);
-	renew(0);
+	ck_assert(!first_conn()->is_reading);
 	turn_once();
 	ck_assert(first_conn()->is_reading);
 	ck_assert(!is_through());
 	turn_once();
 	ck_assert(is_through());
 	ck_assert(hear(0, text, sizeof(text)));
+}
+END_TEST
+
+/* However often it is read in a turn: here twice, as many as are served at once each time. */
+START_TEST(no_more_than_so_many_are_served_in_a_turn)
+{
+	uint64_t before = server.loops[0].stats.frames_received;
+
+	send_oneway(0, 60, 1030);
+	send_oneway(0, 60, 1030);
+	turn_once();
+	ck_assert_uint_le(server.loops[0].stats.frames_received, before + 64);
+	turn_once();
+	turn_once();
+	ck_assert_uint_eq(server.loops[0].stats.frames_received, before + 120);
 }
 END_TEST
 
@@ -338,6 +356,7 @@ int main(void)
 	tcase_add_test(tcase, what_lies_behind_a_call_in_work_is_waited_for);
 	tcase_add_test(tcase, more_than_is_served_in_a_turn_is_waited_for);
 	tcase_add_test(tcase, what_has_not_been_read_is_waited_for);
+	tcase_add_test(tcase, no_more_than_so_many_are_served_in_a_turn);
 	tcase_add_test(tcase, what_had_come_is_waited_for_and_no_more);
 	tcase_add_test(tcase, nobody_is_waited_for_for_ever);
 	tcase_add_test(tcase, who_has_not_caught_up_is_not_waited_for);
