@@ -123,8 +123,7 @@ const char *config_key_name(const char *section, size_t n)
 	return n < n_pool_keys ? pool_keys[n].name : NULL;
 }
 
-/* root serves the system, everybody else serves himself. */
-static char *user_path(const char *variable, const char *fallback, const char *name)
+char *config_user_path(const char *variable, const char *fallback, const char *name)
 {
 	const char *base = getenv(variable);
 	const char *home = getenv("HOME");
@@ -132,24 +131,26 @@ static char *user_path(const char *variable, const char *fallback, const char *n
 	int r;
 
 	if (base && base[0] == '/')
-		r = asprintf(&path, "%s/usher/%s", base, name);
+		r = asprintf(&path, "%s/%s", base, name);
 	else if (fallback && home && home[0] == '/')
-		r = asprintf(&path, "%s/%s/usher/%s", home, fallback, name);
+		r = asprintf(&path, "%s/%s/%s", home, fallback, name);
 	else
 		return (errno = ENOENT, NULL);
 	return r < 0 ? (errno = ENOMEM, NULL) : path;
 }
 
+/* root serves the system, everybody else serves himself. */
+
 char *config_default_path(void)
 {
 	if (geteuid() == 0)
 		return strdup("/etc/usher/usherd.conf");
-	return user_path("XDG_CONFIG_HOME", ".config", "usherd.conf");
+	return config_user_path("XDG_CONFIG_HOME", ".config", "usher/usherd.conf");
 }
 
 char *config_default_socket(void)
 {
 	if (geteuid() == 0)
 		return strdup("/run/usher/usher.sock");
-	return user_path("XDG_RUNTIME_DIR", NULL, "usher.sock");
+	return config_user_path("XDG_RUNTIME_DIR", NULL, "usher/usher.sock");
 }

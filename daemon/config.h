@@ -85,4 +85,9 @@ const char *config_key_name(const char *section, size_t n);
 char *config_default_path(void);
 char *config_default_socket(void);
 
+/* NAME in the directory that the environment's VARIABLE tells, else in FALLBACK (which may be NULL)
+ * of $HOME; what is empty or relative counts as not set (XDG Base Directory Specification). As
+ * above. */
+char *config_user_path(const char *variable, const char *fallback, const char *name);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/state.h"
 
+#include "daemon/config.h"
 #include "daemon/lockfile.h"
 
 #include <errno.h>
@@ -38,14 +39,6 @@ static char *under(const char *directory, const char *name)
 	return asprintf(&ret, "%s/%s", directory, name) >= 0 ? ret : NULL;
 }
 
-/* One that is empty or relative counts as not set (XDG Base Directory Specification). */
-static char *under_told(const char *variable, const char *name)
-{
-	const char *directory = getenv(variable);
-
-	return directory && directory[0] == '/' ? under(directory, name) : NULL;
-}
-
 static char *find_directory(const char *given, const char *socket)
 {
 	if (given)
@@ -56,22 +49,19 @@ static char *find_directory(const char *given, const char *socket)
 		return beside(socket, "state");
 	if (geteuid() == 0)
 		return strdup("/run/usher/state");
-	return under_told("XDG_RUNTIME_DIR", "usher/state");
+	return config_user_path("XDG_RUNTIME_DIR", NULL, "usher/state");
 }
 
 /* Where it outlives the boot; beside the rest if a directory was asked for. */
 static char *find_fence_directory(const char *given, const char *directory, bool is_default)
 {
-	char *told;
-
 	if (getenv("STATE_DIRECTORY"))
 		return first_of(getenv("STATE_DIRECTORY"));
 	if (given || !is_default)
 		return strdup(directory);
 	if (geteuid() == 0)
 		return strdup("/var/lib/usher");
-	told = under_told("XDG_STATE_HOME", "usher");
-	return told ? told : under_told("HOME", ".local/state/usher");
+	return config_user_path("XDG_STATE_HOME", ".local/state", "usher");
 }
 
 static int make_directory(const char *path)
