@@ -15,9 +15,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define ACCEPTED_A_TURN 64
-#define BACKOFF_MS      100
-#define REFUSED_MAX     32 /* refused connections that may wait for their first call */
+#define BACKOFF_MS  100
+#define REFUSED_MAX 32 /* refused connections that may wait for their first call */
 
 static int __attribute__((format(printf, 4, 5)))
 fail(int error, char *message, size_t size, const char *format, ...)

@@ -7,7 +7,8 @@
 #include "daemon/handoff_fds.h"
 #include "daemon/loop.h"
 
-#define LISTENERS_MAX 8
+#define LISTENERS_MAX   8
+#define ACCEPTED_A_TURN 64 /* of each listener's connections */
 
 struct listener {
 	struct loop *loop;

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import socket
 import sys
@@ -17,6 +18,7 @@ import threading
 import time
 
 INTERFACE = "io.usher.Broker."
+HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")  # to a terminal
 HOSTILE = [
     "\x1b]0;owned\x07\x1b[2J", "tab\there\nline", "\U0001f600\U0001f680 4-byte", "x" * 200,
     "\u202eright to left", "日本語コマンド", "e\u0301\u0301 combining", "back\\slash \"quoted\"", "\x7f\u0085C1", "-",

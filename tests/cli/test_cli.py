@@ -13,11 +13,10 @@ import tempfile
 import time
 import unittest
 
-from fake_broker import Fake, Table, now_us, pool, session
+from fake_broker import HARMFUL, Fake, Table, now_us, pool, session
 from screen import Terminal
 
 USHERCTL = os.environ["USHERCTL"]
-HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
 
 
 def wait_until(condition, what):

@@ -5,15 +5,13 @@ $USHER_SEED chooses what each member becomes."""
 import json
 import os
 import random
-import re
 import subprocess
 import unittest
 
-from fake_broker import Fake, Table, now_us, session
+from fake_broker import HARMFUL, Fake, Table, now_us, session
 
 USHERCTL = os.environ["USHERCTL"]
 SEED = int(os.environ.get("USHER_SEED", "1"))
-HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
 ABSENT = object()
 BECOMES = (ABSENT, None, -1, 2 ** 63 - 1, -2 ** 63, 1.5, "", "\x1b[2J\u202e", "x" * 5000, True, [], [[]], {}, {"": []})
 MOST = 60  # of one command's

@@ -6,9 +6,6 @@ import pathlib
 import struct
 import tempfile
 
-# What a thread keeps of what it has freed would count as in use.
-EXACT = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
-
 
 class Shim:
     """A library for LD_PRELOAD ($LIBRARY names it) and the file that it is told by: SIZE numbers of 64

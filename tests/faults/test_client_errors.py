@@ -1,38 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""The library with system calls that fail, before a broker whose do not: see starved_client.c."""
+"""The library with system calls that fail."""
 import errno
-import os
-import subprocess
 import sys
 import unittest
 
-import starved  # noqa: F401: knows where broker.py is
-from broker import BrokerTest
-from shims import EXACT, CallShim
+from shims import CallShim
+from starved_library import LibraryTest
 
 SESSION_ENDED, NO_SUCH_SESSION = 4106, 4105  # usher.h: with the connection that owned it
 LOST = (errno.ECONNRESET, SESSION_ENDED, NO_SUCH_SESSION)
 
 
-class Client(BrokerTest):
-    CONFIG = "[pool default]\nlimit = 1000\n[pool full]\nlimit = 1\n"
-
-    def setUp(self):
-        super().setUp()
-        self.shim = CallShim()
-        self.addCleanup(self.shim.close)
-        self.client().create(pool="full")
+class Client(LibraryTest):
+    SHIM = CallShim
 
     def break_calls(self, kind, error, *answers, how_often="always"):
-        """Each call of that kind in turn; ANSWERS are what the library may say then."""
+        """Each call of that kind in turn."""
+        print(kind, errno.errorcode.get(error, "short"), file=sys.stderr)
         self.shim.choose(kind, error)
-        done = subprocess.run([os.environ["STARVED_CLIENT"], self.broker.socket, self.shim.VARIABLE, how_often,
-                               *map(str, answers)], timeout=300,
-                              env={**os.environ, **self.shim.environment(), **EXACT}, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
-        print(kind, errno.errorcode.get(error, "short"), done.stdout, sep="\n", file=sys.stderr)
-        self.assertEqual(done.returncode, 0)
-        self.assertRegex(done.stdout, ": [1-9][0-9]* failures")
+        self.assertRegex(self.play(how_often, *answers), ": [1-9][0-9]* failures")
 
     def test_no_descriptors(self):
         for kind in "socket", "epoll_create", "timer_create":

@@ -14,8 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ACCEPTED_A_TURN 64
-#define ACCEPTS_US      60000
+#define ACCEPTS_US 60000
 
 static struct deadlines deadlines;
 static struct listeners listeners;

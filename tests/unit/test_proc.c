@@ -16,15 +16,13 @@
 #define PATIENCE_MS 60000
 
 static pid_t child;
-static int ours, theirs; /* a connection that the child alone has the other end of */
 
 static void begin_child(void)
 {
-	int pair[2], ready[2];
+	int ready[2];
 	char byte;
 
 	ck_assert_int_eq(pipe(ready), 0);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	child = fork();
 	ck_assert_int_ge(child, 0);
 	if (child == 0) {
@@ -38,8 +36,6 @@ static void begin_child(void)
 	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
 	close(ready[1]);
-	ours = pair[0];
-	theirs = pair[1];
 }
 
 static void end_child(void)
@@ -49,13 +45,6 @@ static void end_child(void)
 		waitpid(child, NULL, 0);
 	}
 	child = 0;
-}
-
-static void teardown(void)
-{
-	end_child();
-	close(ours);
-	close(theirs);
 }
 
 static void expect_exit(int fd)
@@ -182,11 +171,15 @@ END_TEST
 START_TEST(a_peer_is_watched)
 {
 	struct identity *identity = proc_identity(getpid());
-	int fd = proc_open_peer(ours, identity);
+	int fd, pair[2];
 
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	fd = proc_open_peer(pair[0], identity);
 	ck_assert_int_ge(fd, 0);
 	ck_assert(!proc_has_exited(fd));
 	close(fd);
+	close(pair[0]);
+	close(pair[1]);
 	identity_unref(identity);
 }
 END_TEST
@@ -211,7 +204,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_checked_fixture(tcase, begin_child, teardown);
+	tcase_add_checked_fixture(tcase, begin_child, end_child);
 	tcase_add_test(tcase, status_tells_the_user_and_how_deep_the_namespace_is);
 	tcase_add_test(tcase, who_is_gone_has_no_status);
 	tcase_add_test(tcase, a_name_may_look_like_the_end_of_one);
